@@ -1,0 +1,1 @@
+"""Sound and tensors: audio decoding, front ends, Conformer, resamplers, the Hugging Face model classes, shipped weights."""

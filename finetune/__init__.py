@@ -1,0 +1,1 @@
+"""Training: data build, augmentation, collators, supervised fine-tuning."""

@@ -1,0 +1,1 @@
+"""Symbols: the neutral beatmap, map files, the vocabulary, tokens, the grammar. Imports no torch."""

@@ -1,0 +1,1 @@
+"""The command line: thin front doors, one verb a file."""
