@@ -1,0 +1,64 @@
+"""Configurations of the audio tower and of the whole model, in the Hugging Face shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.configuration_utils import SubConfigSpec
+
+
+@strict
+class SaberAudioConfig(PreTrainedConfig):
+    """Front end, Conformer, resampler and onset head.
+
+    ``frontend`` is ``logmel`` or ``dac``; ``resampler`` is ``perceiver`` or ``qformer``. Cells are twelfths of a beat.
+    """
+
+    model_type = "saberlm_audio"
+    base_config_key = "audio_config"
+
+    frontend: str = "logmel"
+    frontend_path: str | None = None  # folder of the DacModel when frontend is dac
+    num_features: int = 120
+    hidden_size: int = 192
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 4
+    attention_window: int = 48
+    conv_kernel_size: int = 9
+    resampler: str = "perceiver"
+    num_resampler_layers: int = 2
+    resampler_span: int = 27
+    cells_per_latent: int = 3
+    latents_per_bar: int = 16
+    num_onset_layers: int = 2
+    dropout: float | int = 0.1
+    initializer_range: float = 0.02
+
+
+@strict
+class SaberConfig(PreTrainedConfig):
+    """The whole model: audio tower and decoder, plus what its tokens mean by fingerprint.
+
+    The token ids repeat the vocabulary's so that this room need not know it; ``vocab_fingerprint`` proves that they agree.
+    """
+
+    model_type = "saberlm"
+    sub_configs_defaults = {  # noqa: RUF012 - the name and shape transformers reads
+        "audio_config": SubConfigSpec(config_class=SaberAudioConfig, model_type="saberlm_audio"),
+        "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
+    }
+
+    audio_config: dict[str, Any] | PreTrainedConfig | None = None
+    text_config: dict[str, Any] | PreTrainedConfig | None = None
+    audio_token_id: int = 7
+    sketch_token_id: int = 6
+    vocab_fingerprint: str = ""
+    context_segments: int = 12  # bars the decoder was trained to see at once
+    tie_word_embeddings: bool = False
+    calibration: dict[str, Any] | None = None  # densities and hazard weights measured after training
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Fill the sub-configs in."""
+        super().__post_init__(**kwargs)

@@ -1,0 +1,405 @@
+"""The model: audio tower + Llama decoder, in the shape of transformers' audio language models.
+
+Shapes: **B** batch, **F** grid cells (12 a beat), **D** front-end features, **H_a** adapter hidden size, **N** latents (4 a beat),
+**H** decoder hidden size, **S** tokens, **K** bars of the whole song (its sketch), **V** vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, GenerationMixin, PreTrainedModel
+from transformers.cache_utils import Cache
+from transformers.modeling_outputs import (
+    BaseModelOutputWithPast,
+    BaseModelOutputWithPooling,
+    CausalLMOutputWithPast,
+)
+from transformers.utils import can_return_tuple
+
+from saberlm.adapter.configuration_saber import SaberAudioConfig, SaberConfig
+from saberlm.adapter.conformer import ConformerEncoder
+from saberlm.adapter.onset_head import OnsetHead, onset_loss
+from saberlm.adapter.resampler import PerceiverResampler, QFormerResampler
+
+
+@dataclass
+class SaberModelOutputWithPast(BaseModelOutputWithPast):
+    """Decoder states, and the tower's onset logits ``(B, T, 2)`` where audio went in."""
+
+    onset_logits: Tensor | None = None
+
+
+class SaberPreTrainedModel(PreTrainedModel):
+    """Initialisation and flags shared by the tower and the whole."""
+
+    config: SaberConfig
+    base_model_prefix = "model"
+    input_modalities = ("audio", "text")
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["ConformerBlock", "LlamaDecoderLayer"]  # noqa: RUF012 - transformers' own shape
+    _skip_keys_device_placement = "past_key_values"
+    _supports_flash_attn = True
+    _supports_sdpa = True
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, PerceiverResampler | QFormerResampler):
+            nn.init.normal_(module.query, std=0.02)
+            if isinstance(module, QFormerResampler):
+                nn.init.normal_(module.frame_place, std=0.02)
+        if isinstance(module, OnsetHead):
+            nn.init.constant_(module.out.bias, -3.0)  # most ticks are silent
+        for name in ("distance_bias", "place_bias"):
+            if hasattr(module, name):
+                nn.init.zeros_(getattr(module, name))
+        if isinstance(module, SaberAudioTower):
+            module.feature_mean.zero_()
+            module.feature_std.fill_(1.0)
+
+
+class SaberAudioTower(SaberPreTrainedModel):
+    """Grid frames to latents, and latents to onset logits."""
+
+    config: SaberAudioConfig
+    main_input_name = "audio_features"
+
+    def __init__(self, config: SaberAudioConfig) -> None:
+        super().__init__(config)
+        c = config
+        self.register_buffer("feature_mean", torch.zeros(c.num_features))
+        self.register_buffer("feature_std", torch.ones(c.num_features))
+        self.encoder = ConformerEncoder(
+            c.num_features,
+            c.hidden_size,
+            c.num_hidden_layers,
+            c.num_attention_heads,
+            window=c.attention_window,
+            kernel_size=c.conv_kernel_size,
+            cells_per_bar=c.cells_per_latent * c.latents_per_bar,
+            dropout=float(c.dropout),
+        )
+        shape = {"cells_per_latent": c.cells_per_latent, "latents_per_bar": c.latents_per_bar}
+        self.resampler: nn.Module
+        if c.resampler == "perceiver":
+            self.resampler = PerceiverResampler(
+                c.hidden_size,
+                c.num_resampler_layers,
+                c.num_attention_heads,
+                span=c.resampler_span,
+                dropout=float(c.dropout),
+                **shape,
+            )
+        elif c.resampler == "qformer":
+            self.resampler = QFormerResampler(
+                c.hidden_size,
+                c.num_resampler_layers,
+                c.num_attention_heads,
+                dropout=float(c.dropout),
+                **shape,
+            )
+        else:
+            raise ValueError(f"resampler must be 'perceiver' or 'qformer', found {c.resampler!r}")
+        self.onset_head = OnsetHead(
+            c.hidden_size,
+            c.num_onset_layers,
+            c.num_attention_heads,
+            window=2 * c.latents_per_bar,
+            kernel_size=c.conv_kernel_size,
+            dropout=float(c.dropout),
+        )
+        self.post_init()
+
+    def normalise(self, features: Tensor) -> Tensor:
+        """Zero mean, unit variance per feature over the training songs."""
+        return (features.float() - self.feature_mean) / self.feature_std
+
+    def forward(self, audio_features: Tensor, audio_mask: Tensor) -> Tensor:
+        """``(B, F, D)`` raw grid frames from a bar's start, ``(B, F)`` bool -> latents ``(B, N, H_a)``."""
+        hidden = self.encoder(self.normalise(audio_features), audio_mask)
+        return self.resampler(hidden, audio_mask)
+
+    def onsets(self, latents: Tensor, latent_mask: Tensor, conditions: Tensor) -> Tensor:
+        """Onset logits ``(B, N * 12, 2)``; see `saberlm.adapter.onset_head.OnsetHead`."""
+        return self.onset_head(latents, latent_mask, conditions)
+
+
+class SaberProjector(nn.Module):
+    """Latents and the song's sketch into the decoder's space, both marked with their bar's number."""
+
+    def __init__(self, config: SaberConfig) -> None:
+        super().__init__()
+        audio, hidden = config.audio_config, config.text_config.hidden_size
+        self.hidden_size = hidden
+        self.norm = nn.LayerNorm(audio.hidden_size)
+        self.latent = nn.Linear(audio.hidden_size, hidden)
+        self.sketch = nn.Sequential(
+            nn.Linear(audio.num_features, audio.hidden_size),
+            nn.GELU(),
+            nn.Linear(audio.hidden_size, hidden),
+        )
+        self.bar = nn.Linear(64, hidden, bias=False)
+
+    def bar_code(self, bars: Tensor) -> Tensor:
+        """Sinusoids of a bar's number, ``(..., 64)``, periods 2 to 512 bars."""
+        rates = torch.exp(torch.linspace(0.0, -5.545, 32, device=bars.device)) * torch.pi
+        angle = bars[..., None].float() * rates
+        return torch.cat([angle.sin(), angle.cos()], dim=-1)
+
+    def forward(self, latents: Tensor, bars: Tensor) -> Tensor:
+        """``(B, N, H_a)`` and each latent's bar ``(B, N)`` -> ``(B, N, H)``."""
+        return self.latent(self.norm(latents)) + self.bar(self.bar_code(bars).to(latents.dtype))
+
+    def project_sketch(self, sketch: Tensor) -> Tensor:
+        """Normalised mean features of each bar ``(B, K, D)`` -> ``(B, K, H)``."""
+        bars = torch.arange(sketch.shape[1], device=sketch.device)
+        return self.sketch(sketch) + self.bar(self.bar_code(bars).to(sketch.dtype))
+
+
+class SaberModel(SaberPreTrainedModel):
+    """Tower, projector and decoder without its head."""
+
+    def __init__(self, config: SaberConfig) -> None:
+        super().__init__(config)
+        self.audio_tower = SaberAudioTower(config.audio_config)
+        self.projector = SaberProjector(config)
+        self.language_model = AutoModel.from_config(config.text_config)
+        self.onset_loss: Tensor | None = None  # of the last forward with targets; the trainer adds it
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The decoder's token embedding."""
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the decoder's token embedding."""
+        self.language_model.set_input_embeddings(value)
+
+    @can_return_tuple
+    def get_audio_features(
+        self,
+        audio_features: Tensor,
+        audio_num_bars: Tensor,
+        sketch_features: Tensor,
+        sketch_num_bars: Tensor,
+        audio_first_bar: Tensor,
+        audio_margin_bars: int = 0,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPooling:
+        """Embeddings of a window's bars and of the song's sketch.
+
+        Args:
+            audio_features: raw grid frames ``(B, F, D)`` of the window with ``audio_margin_bars`` bars either side.
+            audio_num_bars: ``(B,)`` bars of the window in use, margins not counted.
+            sketch_features: mean raw frame of every bar of the song ``(B, K, D)``.
+            sketch_num_bars: ``(B,)`` bars of each song.
+            audio_first_bar: ``(B,)`` number in the song of the window's first bar.
+            audio_margin_bars: bars of context either side, encoded but not embedded.
+
+        Returns:
+            ``pooler_output``: flat ``(n, H)`` in placeholder order of each row, sketch first, rows one after the other;
+            ``last_hidden_state``: latents ``(B, N, H_a)`` without the margins.
+        """
+        c = self.config.audio_config
+        per_bar = c.latents_per_bar
+        cells = per_bar * c.cells_per_latent
+        bars_in = audio_features.shape[1] // cells
+        bar = torch.arange(bars_in, device=audio_features.device)[None]
+        live = bar < (audio_num_bars + 2 * audio_margin_bars)[:, None]
+        mask = live.repeat_interleave(cells, dim=1)
+        latents = self.audio_tower(audio_features, mask)
+        margin = audio_margin_bars * per_bar
+        latents = latents[:, margin : latents.shape[1] - margin]
+        place = torch.arange(latents.shape[1], device=latents.device)[None] // per_bar
+        embeds = self.projector(latents, audio_first_bar[:, None] + place)
+        sketch = self.projector.project_sketch(self.audio_tower.normalise(sketch_features))
+        rows = []
+        for row in range(latents.shape[0]):
+            rows.append(sketch[row, : int(sketch_num_bars[row])])
+            rows.append(embeds[row, : int(audio_num_bars[row]) * per_bar])
+        return BaseModelOutputWithPooling(
+            last_hidden_state=latents, pooler_output=torch.cat([r.to(embeds.dtype) for r in rows])
+        )
+
+    def get_placeholder_mask(self, input_ids: Tensor, embeds: Tensor, audio: Tensor) -> Tensor:
+        """Where audio goes, ``(B, S, 1)``; the count is checked, which `masked_scatter` does not do.
+
+        Raises:
+            ValueError: placeholders and embeddings differ in number.
+        """
+        mask = (input_ids == self.config.audio_token_id) | (input_ids == self.config.sketch_token_id)
+        wanted, given = int(mask.sum()), audio.shape[0]
+        if wanted != given:
+            raise ValueError(
+                f"the prompt has {wanted} audio placeholders but the audio gave {given} embeddings;"
+                " did the number of bars or of latents a bar change since tokenising?"
+            )
+        return mask[..., None].expand_as(embeds)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        audio_features: Tensor | None = None,
+        audio_num_bars: Tensor | None = None,
+        audio_first_bar: Tensor | None = None,
+        sketch_features: Tensor | None = None,
+        sketch_num_bars: Tensor | None = None,
+        audio_margin_bars: int = 0,
+        audio_embeds: Tensor | None = None,
+        onset_conditions: Tensor | None = None,
+        onset_targets: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs: Any,
+    ) -> SaberModelOutputWithPast:
+        """Run the decoder over tokens with audio put in at the placeholders.
+
+        Give either ``audio_features`` with its companions (see `get_audio_features`) or ``audio_embeds`` ``(n, H)`` made
+        before; neither on later steps of a cached generation. With ``onset_targets`` the onset loss is kept in `onset_loss`.
+        """
+        if inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+        onset_logits = None
+        if audio_features is not None:
+            if audio_embeds is not None:
+                raise ValueError("give audio_features or audio_embeds, not both")
+            out = self.get_audio_features(
+                audio_features,
+                audio_num_bars,
+                sketch_features,
+                sketch_num_bars,
+                audio_first_bar,
+                audio_margin_bars,
+                return_dict=True,
+            )
+            audio_embeds = out.pooler_output
+            if onset_conditions is not None:
+                latents = out.last_hidden_state
+                place = torch.arange(latents.shape[1], device=latents.device)[None]
+                latent_mask = place < audio_num_bars[:, None] * self.config.audio_config.latents_per_bar
+                onset_logits = self.audio_tower.onsets(latents, latent_mask, onset_conditions)
+                if onset_targets is not None:
+                    self.onset_loss = onset_loss(onset_logits, onset_targets)
+        if audio_embeds is not None:
+            if input_ids is None:
+                raise ValueError("audio needs input_ids: its placeholders say where it goes")
+            mask = self.get_placeholder_mask(input_ids, inputs_embeds, audio_embeds)
+            inputs_embeds = inputs_embeds.masked_scatter(mask, audio_embeds.to(inputs_embeds.dtype))
+        out = self.language_model(
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        return SaberModelOutputWithPast(
+            last_hidden_state=out.last_hidden_state,
+            past_key_values=out.past_key_values,
+            hidden_states=out.hidden_states,
+            attentions=out.attentions,
+            onset_logits=onset_logits,
+        )
+
+
+class SaberForConditionalGeneration(SaberPreTrainedModel, GenerationMixin):
+    """`SaberModel` with the language head."""
+
+    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}  # noqa: RUF012
+
+    def __init__(self, config: SaberConfig) -> None:
+        super().__init__(config)
+        self.model = SaberModel(config)
+        text = config.text_config
+        self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
+        self.post_init()
+
+    def get_audio_features(self, *args: Any, **kwargs: Any) -> Any:
+        """See `SaberModel.get_audio_features`."""
+        return self.model.get_audio_features(*args, **kwargs)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        audio_features: Tensor | None = None,
+        audio_num_bars: Tensor | None = None,
+        audio_first_bar: Tensor | None = None,
+        sketch_features: Tensor | None = None,
+        sketch_num_bars: Tensor | None = None,
+        audio_margin_bars: int = 0,
+        audio_embeds: Tensor | None = None,
+        onset_conditions: Tensor | None = None,
+        onset_targets: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | Tensor = 0,
+        **kwargs: Any,
+    ) -> CausalLMOutputWithPast:
+        """Logits ``(B, S, V)`` and, with ``labels``, the next-token loss; see `SaberModel.forward` for the audio."""
+        out = self.model(
+            input_ids=input_ids,
+            audio_features=audio_features,
+            audio_num_bars=audio_num_bars,
+            audio_first_bar=audio_first_bar,
+            sketch_features=sketch_features,
+            sketch_num_bars=sketch_num_bars,
+            audio_margin_bars=audio_margin_bars,
+            audio_embeds=audio_embeds,
+            onset_conditions=onset_conditions,
+            onset_targets=onset_targets,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        keep = slice(None) if isinstance(logits_to_keep, int) and logits_to_keep == 0 else keep
+        logits = self.lm_head(out.last_hidden_state[:, keep])
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(
+                logits=logits, labels=labels, vocab_size=self.config.text_config.vocab_size
+            )
+        return CausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=out.past_key_values,
+            hidden_states=out.hidden_states,
+            attentions=out.attentions,
+        )
+
+    def prepare_inputs_for_generation(
+        self, input_ids: Tensor, *args: Any, is_first_iteration: bool = False, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Audio goes in on the first step alone: later steps find it in the cache."""
+        names = (
+            "audio_features",
+            "audio_num_bars",
+            "audio_first_bar",
+            "sketch_features",
+            "sketch_num_bars",
+            "audio_embeds",
+            "onset_conditions",
+        )
+        audio = {name: kwargs.pop(name, None) for name in names}
+        inputs = super().prepare_inputs_for_generation(
+            input_ids, *args, is_first_iteration=is_first_iteration, **kwargs
+        )
+        if is_first_iteration or not kwargs.get("use_cache", True):
+            inputs.update(audio)
+        return inputs

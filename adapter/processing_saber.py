@@ -1,0 +1,125 @@
+"""The processor: songs to grid features; and a tokenizer over the model's ids for the libraries that insist on one.
+
+This room knows ids, not their meaning: the tokenizer spells id 12 as ``<12>``. `saberlm.prompts` says what they mean.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BatchFeature, PreTrainedTokenizerFast, ProcessorMixin
+from transformers.feature_extraction_utils import FeatureExtractionMixin
+
+from saberlm.adapter.frontend import (
+    GRID_PER_BEAT,
+    DacFrontEnd,
+    FrontEnd,
+    LogMelFrontEnd,
+    grid_edges,
+    grid_frames,
+)
+
+BEATS_PER_BAR = 4
+
+
+def make_frontend(name: str, path: str | None = None) -> FrontEnd:
+    """The front end a config names.
+
+    Raises:
+        ValueError: unknown name, or ``dac`` without a folder.
+    """
+    if name == "logmel":
+        return LogMelFrontEnd()
+    if name == "dac":
+        if not path:
+            raise ValueError("front end 'dac' needs frontend_path, the folder of a DacModel; none is given")
+        return DacFrontEnd.from_pretrained(path)
+    raise ValueError(f"frontend must be 'logmel' or 'dac', found {name!r}")
+
+
+class SaberFeatureExtractor(FeatureExtractionMixin):
+    """Mono audio to grid features of every bar.
+
+    Args:
+        frontend: ``logmel`` or ``dac``.
+        frontend_path: folder of the `DacModel` for ``dac``.
+    """
+
+    model_input_names = ["audio_features", "sketch_features"]  # noqa: RUF012 - transformers' own shape
+
+    def __init__(self, frontend: str = "logmel", frontend_path: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.frontend = frontend
+        self.frontend_path = frontend_path
+
+    def __call__(
+        self,
+        samples: np.ndarray,
+        *,
+        bpm: float,
+        offset_seconds: float,
+        margin_bars: int = 0,
+        front: FrontEnd | None = None,
+        return_tensors: str = "pt",
+    ) -> BatchFeature:
+        """Features of a whole song.
+
+        Args:
+            samples: mono, at the front end's rate, ``(T,)``.
+            bpm: tempo of the grid.
+            offset_seconds: time of beat 0, the first bar's start.
+            margin_bars: bars of context to add either side.
+            front: a front end made before (a DacModel is slow to load).
+            return_tensors: only ``pt``.
+
+        Returns:
+            ``audio_features`` ``(1, F, D)`` from ``margin_bars`` before bar 0, ``sketch_features`` ``(1, K, D)``,
+            ``audio_num_bars`` ``(1,)`` (K).
+        """
+        if return_tensors != "pt":
+            raise ValueError(f"return_tensors must be 'pt', found {return_tensors!r}")
+        front = front or make_frontend(self.frontend, self.frontend_path)
+        frames = front.encode(torch.from_numpy(np.ascontiguousarray(samples))).numpy()
+        seconds = len(samples) / front.sample_rate
+        bars = max(1, int(np.ceil((seconds - offset_seconds) * bpm / 60 / BEATS_PER_BAR)))
+        edges = grid_edges(
+            bpm, offset_seconds, -margin_bars * BEATS_PER_BAR, (bars + 2 * margin_bars) * BEATS_PER_BAR
+        )
+        grid = grid_frames(frames, front.frame_rate, edges)
+        cells = BEATS_PER_BAR * GRID_PER_BEAT
+        inner = grid[margin_bars * cells : (margin_bars + bars) * cells]
+        sketch = inner.reshape(bars, cells, -1).mean(1)
+        return BatchFeature(
+            {
+                "audio_features": torch.from_numpy(grid)[None],
+                "sketch_features": torch.from_numpy(sketch)[None],
+                "audio_num_bars": torch.tensor([bars]),
+            }
+        )
+
+
+def make_tokenizer(vocab_size: int = 1677, pad_token_id: int = 0, eos_token_id: int = 3) -> PreTrainedTokenizerFast:
+    """A tokenizer that spells id i as ``<i>``, for trainers and savers that want one."""
+    vocab = {f"<{i}>": i for i in range(vocab_size)}
+    backend = Tokenizer(models.WordLevel(vocab, unk_token="<1>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        pad_token=f"<{pad_token_id}>",
+        eos_token=f"<{eos_token_id}>",
+        unk_token="<1>",
+    )
+
+
+class SaberProcessor(ProcessorMixin):
+    """Feature extractor and tokenizer under one roof, saved and loaded with the model."""
+
+    attributes = ["feature_extractor", "tokenizer"]  # noqa: RUF012 - transformers' own shape
+    feature_extractor_class = "SaberFeatureExtractor"
+    tokenizer_class = "PreTrainedTokenizerFast"
+
+    def __init__(self, feature_extractor: Any = None, tokenizer: Any = None, **kwargs: Any) -> None:
+        super().__init__(feature_extractor or SaberFeatureExtractor(), tokenizer or make_tokenizer())

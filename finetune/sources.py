@@ -1,0 +1,85 @@
+"""Where maps come from: a manifest with audio and an archive, or plain level folders and zips."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+VALID_PERCENT = 10
+
+
+@dataclass(frozen=True)
+class MapSource:
+    """One level to build from; ``audio`` is None when it lies in the level itself."""
+
+    key: str
+    level: Path
+    audio: Path | None
+    split: str
+    rating: float | None
+
+
+def find_sources(maps_dir: Path, work_dir: Path) -> list[MapSource]:
+    """All maps under a folder.
+
+    With a ``manifest.jsonl`` (and ``dat.tar.xz`` beside it) the manifest rules: its splits are kept. Otherwise every folder that
+    holds an Info.dat and every zip is a level, and a tenth of them, chosen by a hash of the name, is the valid split.
+
+    Args:
+        maps_dir: the folder to search.
+        work_dir: where an archive may be unpacked.
+
+    Raises:
+        ValueError: nothing to build from.
+    """
+    if not maps_dir.is_dir():
+        raise ValueError(f"expected a folder of maps, found no folder at {maps_dir}")
+    manifest = maps_dir / "manifest.jsonl"
+    sources = _from_manifest(manifest, work_dir) if manifest.exists() else _from_levels(maps_dir)
+    if not sources:
+        raise ValueError(
+            f"expected level folders, zips or a manifest.jsonl in {maps_dir}, found none of them"
+        )
+    return sources
+
+
+def _from_manifest(manifest: Path, work_dir: Path) -> list[MapSource]:
+    archive = manifest.parent / "dat.tar.xz"
+    levels = manifest.parent
+    if archive.exists():
+        levels = work_dir / "dat"
+        if not (levels / ".unpacked").exists():
+            levels.mkdir(parents=True, exist_ok=True)
+            with tarfile.open(archive) as tar:
+                tar.extractall(levels, filter="data")
+            (levels / ".unpacked").touch()
+    sources = []
+    for line in manifest.read_text(encoding="utf-8").splitlines():
+        if not line.strip():
+            continue
+        row = json.loads(line)
+        quality = row.get("quality") or {}
+        sources.append(
+            MapSource(
+                key=f"{int(row['n']):04d}",
+                level=levels / row["dat"],
+                audio=manifest.parent / row["audio"],
+                split=row.get("split", "train"),
+                rating=quality.get("rating"),
+            )
+        )
+    return sources
+
+
+def _from_levels(maps_dir: Path) -> list[MapSource]:
+    infos = (p for p in maps_dir.rglob("*") if p.name.lower() == "info.dat")
+    levels = sorted({p.parent for p in infos} | set(maps_dir.rglob("*.zip")))
+    sources = []
+    for level in levels:
+        digest = hashlib.sha256(level.name.encode()).hexdigest()
+        split = "valid" if int(digest[:8], 16) % 100 < VALID_PERCENT else "train"
+        sources.append(MapSource(f"{level.stem[:40]}-{digest[:8]}", level, None, split, None))
+    return sources

@@ -1,0 +1,144 @@
+"""Windows of bars: which stretches of which difficulties are taught, and how one becomes a training row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from saberlm.finetune.augment import augment_features, jitter_seconds
+from saberlm.finetune.shards import DifficultyStream, SongShard
+from saberlm.prompts import vocab as v
+from saberlm.prompts.beatmap import DIFFICULTIES
+from saberlm.prompts.header import Conditions, drop_fields
+from saberlm.prompts.mirror import mirror
+from saberlm.prompts.snap import snap
+from saberlm.prompts.stream import LATENTS_PER_SEGMENT, TokenStream, window
+from saberlm.prompts.tokens import decode, encode
+
+MARGIN_BARS = 1
+MAX_WINDOW_TOKENS = 896
+"""Windows of dense light shows hold fewer bars: attention's cost grows with the square of this."""
+HEADER_TOKENS = 64
+"""About what a header takes."""
+UNKNOWN_TICK, SILENT_TICK, NOTE_TICK, OTHER_TICK = -1, 0, 1, 2
+
+
+@dataclass(frozen=True)
+class WindowRow:
+    """One training row before padding; features are raw grid frames with `MARGIN_BARS` bars either side."""
+
+    stream: TokenStream
+    features: np.ndarray  # ((bars + 2 margins) * 48, D)
+    sketch: np.ndarray  # (K, D)
+    first_bar: int
+    num_bars: int
+    onset_targets: np.ndarray  # (bars * 192,) int8
+    onset_conditions: np.ndarray  # (4,)
+
+
+def mirrored(stream: DifficultyStream) -> tuple[np.ndarray, ...]:
+    """The bars of the mirrored map."""
+    beatmap, _ = snap(mirror(decode([bar.tolist() for bar in stream.bars])[0]))
+    bars = [np.array(bar, dtype=np.int16) for bar in encode(beatmap)]
+    return tuple(bars + [np.zeros(0, np.int16)] * (len(stream.bars) - len(bars)))
+
+
+def taught_bars(stream: DifficultyStream, num_bars: int) -> tuple[int, int]:
+    """First and one-past-last bar that carry loss: from the song's start to its end, or to the last note if unfinished."""
+    return 0, num_bars if stream.finished else stream.last_bar + 1
+
+
+def window_starts(stream: DifficultyStream, num_bars: int, size: int) -> range:
+    """Starts of windows that tile the taught bars."""
+    _, end = taught_bars(stream, num_bars)
+    return range(0, max(1, end), size)
+
+
+def onset_conditions(conditions: Conditions) -> np.ndarray:
+    """The onset head's row of numbers, ``(4,)`` float32; see `saberlm.adapter.onset_head.OnsetHead`."""
+    difficulty = 5 if conditions.difficulty is None else DIFFICULTIES.index(conditions.difficulty)
+    nps = -1.0 if conditions.nps is None else conditions.nps
+    bpm = 0.0 if conditions.bpm is None else float(np.log2(conditions.bpm / 135))
+    return np.array([difficulty, nps, bpm, float(bool(conditions.lights))], dtype=np.float32)
+
+
+def onset_targets(bars: list[np.ndarray], learn: list[bool]) -> np.ndarray:
+    """What starts at every tick, ``(bars * 192,)`` int8, `UNKNOWN_TICK` in bars that are not taught."""
+    positions, notes = v.block_range("position"), v.block_range("note")
+    out = np.full((len(bars), v.TICKS_PER_SEGMENT), UNKNOWN_TICK, dtype=np.int8)
+    for row, tokens, taught in zip(out, bars, learn, strict=True):
+        if not taught:
+            continue
+        row[:] = SILENT_TICK
+        ids = np.asarray(tokens, dtype=np.int64)
+        at = np.flatnonzero((ids >= positions.start) & (ids < positions.stop))
+        first = ids[at + 1] if len(at) else at
+        is_note = (first >= notes.start) & (first < notes.stop)
+        row[ids[at] - positions.start] = np.where(is_note, NOTE_TICK, OTHER_TICK)
+    return out.reshape(-1)
+
+
+def fitting_bars(
+    bars: tuple[np.ndarray, ...], first_bar: int, most: int, sketch_bars: int
+) -> int:
+    """How many bars from ``first_bar`` stay within `MAX_WINDOW_TOKENS`; at least one, at most ``most``."""
+    total = HEADER_TOKENS + sketch_bars
+    for count in range(most):
+        total += len(bars[first_bar + count]) + LATENTS_PER_SEGMENT + 2
+        if total > MAX_WINDOW_TOKENS and count > 0:
+            return count
+    return most
+
+
+def make_row(
+    song: SongShard,
+    stream: DifficultyStream,
+    bars: tuple[np.ndarray, ...],
+    first_bar: int,
+    size: int,
+    sketch: np.ndarray,
+    random: Random | None,
+    *,
+    field_dropout: float = 0.0,
+) -> WindowRow:
+    """A window of a difficulty as a training row.
+
+    Args:
+        song: its frames.
+        stream: the difficulty.
+        bars: its bars, mirrored or not.
+        first_bar: where the window starts.
+        size: bars of the window (fewer at the song's end).
+        sketch: `SongShard.sketch`, made once a song.
+        random: augment with it; None leaves the sound and the header as they are.
+        field_dropout: chance for each header field to be unknown.
+    """
+    count = fitting_bars(bars, first_bar, min(size, song.num_bars - first_bar), song.num_bars)
+    _, end = taught_bars(stream, song.num_bars)
+    here = list(bars[first_bar : first_bar + count])
+    learn = [first_bar + i < end for i in range(count)]
+    conditions = stream.conditions
+    shift = 0.0
+    if random is not None:
+        conditions = drop_fields(conditions, field_dropout, random)
+        shift = jitter_seconds(random)
+    features = song.grid(first_bar - MARGIN_BARS, size + 2 * MARGIN_BARS, shift)
+    if random is not None:
+        features = augment_features(features, random)
+    return WindowRow(
+        window(
+            conditions,
+            song.num_bars,
+            [bar.tolist() for bar in here],
+            learn,
+            ends=first_bar + count == song.num_bars,
+        ),
+        features,
+        sketch,
+        first_bar,
+        count,
+        onset_targets(here, learn),
+        onset_conditions(conditions),
+    )

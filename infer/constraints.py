@@ -1,0 +1,92 @@
+"""The grammar on the sampler's device, and what a request forbids on top of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saberlm.prompts import vocab as v
+from saberlm.prompts.grammar import STATES, Grammar
+from saberlm.prompts.header import Conditions
+
+LIGHT_BLOCKS = ("boost", "light", "laser", "brightness")
+ARC_BLOCKS = ("arc_start",)
+
+
+@dataclass(frozen=True)
+class TokenGroups:
+    """Ids and masks that sampling asks for again and again."""
+
+    moves: Tensor  # (193,) the positions in order, then </seg>
+    is_note: Tensor  # (V,) bool
+
+    @classmethod
+    def on(cls, device: torch.device) -> TokenGroups:
+        """The groups on a device."""
+        is_note = torch.zeros(v.VOCAB_SIZE, dtype=torch.bool)
+        is_note[list(v.block_range("note"))] = True
+        moves = torch.tensor([*v.block_range("position"), v.END_SEG])
+        return cls(moves.to(device), is_note.to(device))
+
+
+class GrammarMask:
+    """The map grammar over device tensors; see `saberlm.prompts.grammar`."""
+
+    AT_POSITION = STATES["at_position"]
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+        def change(table: np.ndarray) -> Tensor:
+            wide = table.astype(np.int64) if table.dtype == np.int16 else table
+            return torch.from_numpy(wide).to(device)
+
+        self.grammar = Grammar().convert(change)
+
+    def start(self, batch: int) -> Tensor:
+        """States of a batch at its first bar, ``(B, 8)``."""
+        return torch.from_numpy(Grammar.start(batch)).to(torch.int64).to(self.device)
+
+    def allowed(self, state: Tensor) -> Tensor:
+        """``(B, V)`` bool."""
+        return self.grammar.allowed(state)  # type: ignore[no-any-return]
+
+    def step(self, state: Tensor, token: Tensor) -> Tensor:
+        """States after one token a row."""
+        return self.grammar.step(state, token)  # type: ignore[no-any-return]
+
+
+def _ids(*blocks: str) -> list[int]:
+    return [i for block in blocks for i in v.block_range(block)]
+
+
+def forbidden_tokens(conditions: Conditions, *, last_bars: bool = False) -> Tensor:
+    """Ids a request rules out, ``(V,)`` bool: what its header says is off, tempo changes (the grid is given), map specials.
+
+    Args:
+        conditions: flags that are False forbid; unknown ones do not.
+        last_bars: near the end no arc may start, since it could not be closed.
+    """
+    out = torch.zeros(v.VOCAB_SIZE, dtype=torch.bool)
+    out[_ids("tempo", "digit")] = True
+    out[[v.END_MAP, v.AUDIO]] = True
+    blocks: list[str] = []
+    if conditions.lights is False:
+        blocks += LIGHT_BLOCKS
+    if conditions.arcs is False or last_bars:
+        blocks += ARC_BLOCKS
+    if conditions.chains is False:
+        blocks += ["chain"]
+    if conditions.arcs is False and conditions.chains is False:
+        blocks += ["free"]
+    elif last_bars:
+        blocks += ["free"]
+    if conditions.bombs is False:
+        blocks += ["bomb"]
+    if conditions.walls is False:
+        blocks += ["wall"]
+    out[_ids(*blocks)] = True
+    return out

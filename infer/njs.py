@@ -1,0 +1,142 @@
+"""Note jump speed and offset from difficulty and density.
+
+Arithmetic: the game's, as bsmap writes it. Tables: the mapping wiki's NJS by difficulty, and
+AutoModder's NJS by peak swings a second. Knows no song and no model.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
+
+MAX_HALF_JUMP = 17.999  # metres that half a jump may cover before the game halves it
+MIN_HALF_JUMP_BEATS = 0.25  # the game's floor once the offset is added
+MIN_REACTION, MAX_REACTION = 0.42, 1.2  # seconds; BS Map Check wants 420 ms or more
+OFFSET_STEP = 0.01  # beats
+
+_NJS_RANGE = {
+    "Easy": (10, 12),
+    "Normal": (10, 12),
+    "Hard": (10, 15),
+    "Expert": (12, 18),
+    "ExpertPlus": (15, 23),
+}
+# Seconds. Easy, Normal and Expert+ are the wiki's; Hard and Expert follow from its jump distances
+# (23-30 m and 21-27 m).
+_REACTION_RANGE = {
+    "Easy": (0.75, 1.2),
+    "Normal": (0.75, 1.2),
+    "Hard": (0.65, 0.95),
+    "Expert": (0.55, 0.8),
+    "ExpertPlus": (0.45, 0.65),
+}
+# AutoModder: peak swings a second -> NJS from, to; reaction time from, to in ms.
+_AUTOMODDER = np.array(
+    [
+        [1, 8.5, 13.5, 600, 1300],
+        [2, 9.5, 14.5, 525, 1025],
+        [3, 10.5, 15.5, 480, 800],
+        [4, 11, 16, 470, 735],
+        [6, 12, 18, 450, 635],
+        [8, 13, 19.5, 430, 605],
+        [10, 15, 20.5, 415, 570],
+        [12, 17, 21.5, 400, 550],
+        [16, 20, 23.5, 365, 510],
+    ]
+)
+
+
+@dataclass(frozen=True)
+class NoteJump:
+    """How notes fly in: metres a second, and beats added to half the jump's duration."""
+
+    njs: float
+    offset_beats: float
+
+
+def half_jump_duration(njs: float, bpm: float, offset_beats: float = 0.0) -> float:
+    """Beats from a note's appearance to its hit.
+
+    Raises:
+        ValueError: ``njs`` or ``bpm`` is not a finite number over 0.
+    """
+    if not (math.isfinite(njs) and njs > 0 and math.isfinite(bpm) and bpm > 0):
+        raise ValueError(
+            f"expected an NJS and a BPM over 0, found {njs} and {bpm}; "
+            "NJS 0 is the game's own default"
+        )
+    beats = 4.0
+    while njs * 60 / bpm * beats > MAX_HALF_JUMP:
+        beats /= 2
+    return max(max(1.0, beats) + offset_beats, MIN_HALF_JUMP_BEATS)
+
+
+def jump_distance(njs: float, bpm: float, offset_beats: float = 0.0) -> float:
+    """Metres that a note flies from its appearance to as far behind the player."""
+    return 2 * njs * reaction_time(njs, bpm, offset_beats)
+
+
+def reaction_time(njs: float, bpm: float, offset_beats: float = 0.0) -> float:
+    """Seconds from a note's appearance to its hit."""
+    return half_jump_duration(njs, bpm, offset_beats) * 60 / bpm
+
+
+def peak_swings(beatmap: Beatmap, bpm: float, *, window_seconds: float = 10.0) -> float:
+    """Most swings a second, both hands, in any window; a colour's notes in 1/8 beat are one."""
+    swings: list[float] = []
+    last: dict[int, float] = {}
+    for note in sorted(beatmap.color_notes):
+        if note.beat - last.get(note.color, -math.inf) > 0.126:
+            swings.append(note.beat * 60 / bpm)
+        last[note.color] = note.beat
+    if not swings:
+        return 0.0
+    times = np.array(swings)
+    counts = np.searchsorted(times, times + window_seconds, side="left") - np.arange(len(times))
+    return float(counts.max() / min(window_seconds, max(1.0, times[-1] - times[0])))
+
+
+def choose_njs(
+    difficulty: str, swings_per_second: float, bpm: float, *, njs: float | None = None
+) -> NoteJump:
+    """NJS and offset for a difficulty.
+
+    Args:
+        difficulty: Easy, Normal, Hard, Expert or ExpertPlus.
+        swings_per_second: the map's peak (`peak_swings`), or its mean notes a second as a rougher
+            guide.
+        bpm: the level's base tempo.
+        njs: use this speed and choose the offset alone.
+
+    Returns:
+        NJS in halves inside the difficulty's range, with a reaction time in both tables' range (the
+        difficulty's where they disagree). Under about 40 BPM half a jump's floor of a quarter beat
+        may last longer than that.
+
+    Raises:
+        ValueError: unknown difficulty, or a number that is not finite or not in its range.
+    """
+    if difficulty not in _NJS_RANGE:
+        raise ValueError(
+            f"expected a difficulty of {', '.join(DIFFICULTIES)}, found {difficulty!r}; "
+            "a display name?"
+        )
+    if not (math.isfinite(swings_per_second) and swings_per_second >= 0):
+        raise ValueError(
+            f"expected swings a second of 0 or more, found {swings_per_second}; a broken map?"
+        )
+    rates = _AUTOMODDER[:, 0]
+    speed_low, speed_high, slow_low, slow_high = (
+        float(np.interp(swings_per_second, rates, _AUTOMODDER[:, column])) for column in range(1, 5)
+    )
+    if njs is None:
+        low, high = _NJS_RANGE[difficulty]
+        njs = min(max(round(speed_low + speed_high) / 2, low), high)
+    low_time, high_time = _REACTION_RANGE[difficulty]
+    wanted = min(max((slow_low + slow_high) / 2000, low_time), high_time)
+    wanted = min(max(wanted, MIN_REACTION), MAX_REACTION)
+    offset = wanted * bpm / 60 - half_jump_duration(njs, bpm)
+    return NoteJump(float(njs), round(round(offset / OFFSET_STEP) * OFFSET_STEP, 2) + 0.0)

@@ -1,0 +1,271 @@
+"""The grammar: which tokens may come next, as table look-ups and a few counters.
+
+A row's state is eight small integers; `allowed` and `step` are gathers, comparisons and bit operations on whole batches, written so
+that the same code runs on numpy arrays here and on a sampler's device tensors (`Grammar.convert`). What it holds to: positions in
+a bar strictly rise; objects of a tick come in canonical order, each place at most once; no two notes or bombs in one cell; arcs
+close where they were opened, later, and in their own colour; walls stay inside the lanes and last at least a tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from saberlm.prompts import vocab as v
+
+STATE_SIZE = 8
+_STATE, _TICK, _ORDER, _CELLS, _RED, _BLUE, _FRESH, _COLOR = range(STATE_SIZE)
+
+_NAMES = (
+    "bar",  # audio seen, nothing yet
+    "at_position",  # a tick was named, an object must come
+    "object",  # an object is complete
+    "note",
+    "note_angle",
+    "free",
+    "chain",
+    "chain_direction",
+    "chain_tail",
+    "chain_squish",
+    "chain_beats",
+    "hung",  # a chain is complete
+    "arc_end",
+    "arc_end_direction",
+    "arc_end_bend",
+    "arc_start",
+    "arc_start_direction",
+    "arc_start_bend",
+    "arc_start_done",
+    "wall_x0",
+    "wall_x1",
+    "wall_x2",
+    "wall_x3",
+    "wall_width",
+    "wall_height",
+    "wall_more",
+    "wall_beats",
+    "wall_no_beats",
+    "light",
+    *(f"tempo_{i}" for i in range(v.BPM_DIGITS)),
+    *(f"tempo_zero_{i}" for i in range(v.BPM_DIGITS)),
+    "closed",  # </seg> was said
+    "segment",  # <seg> was said; audio places follow
+    "end",
+)
+STATES = {name: i for i, name in enumerate(_NAMES)}
+_DEAD = -1
+_IN_TICK = {"tempo", "note", "free", "bomb", "wall", "boost", "light", "laser"}
+
+
+def _transitions() -> np.ndarray:
+    """``(states, V)`` int16: the next state, -1 where the token may not come."""
+    table = np.full((len(STATES), v.VOCAB_SIZE), _DEAD, dtype=np.int16)
+
+    def on(state: str, kind: str, then: str, keep: Callable[[int], bool] = lambda _: True) -> None:
+        ids = [v.OFFSETS[kind] + i for i in range(v.SIZES[kind]) if keep(i)]
+        table[STATES[state], ids] = STATES[then]
+
+    def objects(state: str) -> None:
+        on(state, "tempo", "tempo_zero_0")
+        on(state, "note", "note")
+        on(state, "free", "free")
+        on(state, "bomb", "object")
+        for x in range(4):
+            on(state, "wall", f"wall_x{x}", lambda value, x=x: value % 4 == x)  # type: ignore[misc]
+        on(state, "boost", "object")
+        on(state, "light", "light")
+        on(state, "laser", "object")
+
+    def finished(state: str) -> None:
+        objects(state)
+        on(state, "position", "at_position")
+        table[STATES[state], v.END_SEG] = STATES["closed"]
+
+    def starts(state: str) -> None:
+        on(state, "arc_start", "arc_start")
+
+    def hangs(state: str) -> None:
+        on(state, "arc_end", "arc_end")
+        starts(state)
+
+    on("bar", "position", "at_position")
+    table[STATES["bar"], v.END_SEG] = STATES["closed"]
+    objects("at_position")
+    for state in ("object", "note", "note_angle", "hung", "light"):
+        finished(state)
+    for state in ("arc_end", "arc_end_direction", "arc_end_bend"):
+        finished(state)
+        hangs(state)
+    for state in ("arc_start", "arc_start_direction", "arc_start_bend", "arc_start_done"):
+        finished(state)
+        starts(state)
+    on("note", "angle", "note_angle", lambda value: value > 0)
+    for state in ("note", "note_angle", "free"):
+        on(state, "chain", "chain", lambda value: value > 0)
+        hangs(state)
+    hangs("hung")
+    on("chain", "arc_direction", "chain_direction")
+    for state in ("chain", "chain_direction"):
+        on(state, "chain_tail", "chain_tail")
+    on("chain_tail", "squish", "chain_squish", lambda value: value > 0)
+    on("chain_squish", "duration_more", "chain_squish")
+    on("chain_squish", "duration_beats", "chain_beats")
+    on("chain_beats", "duration_ticks", "hung")
+    on("arc_end", "arc_direction", "arc_end_direction")
+    for state in ("arc_end", "arc_end_direction"):
+        on(state, "multiplier", "arc_end_bend")
+    on("arc_start", "arc_direction", "arc_start_direction")
+    for state in ("arc_start", "arc_start_direction"):
+        on(state, "multiplier", "arc_start_bend")
+    for state in ("arc_start", "arc_start_direction", "arc_start_bend"):
+        on(state, "anchor", "arc_start_done", lambda value: value > 0)
+    for x in range(4):
+        on(f"wall_x{x}", "wall_width", "wall_width", lambda value, x=x: x + value + 1 <= 4)  # type: ignore[misc]
+    on("wall_width", "wall_height", "wall_height")
+    for state in ("wall_height", "wall_more"):
+        on(state, "duration_more", "wall_more")
+        on(state, "duration_beats", "wall_beats")
+    on("wall_height", "duration_beats", "wall_no_beats", lambda value: value == 0)
+    on("wall_beats", "duration_ticks", "object")
+    on("wall_no_beats", "duration_ticks", "object", lambda value: value > 0)
+    on("light", "brightness", "object")
+    for i in range(v.BPM_DIGITS):
+        last = i == v.BPM_DIGITS - 1
+        on(f"tempo_{i}", "digit", "object" if last else f"tempo_{i + 1}")
+        on(f"tempo_zero_{i}", "digit", "object" if last else f"tempo_{i + 1}", lambda d: d > 0)
+        if not last:
+            on(f"tempo_zero_{i}", "digit", f"tempo_zero_{i + 1}", lambda d: d == 0)
+    table[STATES["closed"], v.SEG] = STATES["segment"]
+    table[STATES["closed"], v.END_MAP] = STATES["end"]
+    table[STATES["segment"], v.AUDIO] = STATES["bar"]
+    table[STATES["bar"], v.AUDIO] = STATES["bar"]  # the places of a bar's audio; a sampler never says them
+    return table
+
+
+def _ranks() -> np.ndarray:
+    """``(V,)``: an object's place in a tick's canonical order, 0 for what is no object."""
+    rank = np.zeros(v.VOCAB_SIZE, dtype=np.int32)
+    rank[v.OFFSETS["tempo"]] = 1
+    for value in range(v.SIZES["note"]):
+        rank[v.token_id("note", value)] = 2 + value // 9
+    for value in range(v.SIZES["free"]):
+        rank[v.token_id("free", value)] = 26 + value
+    for value in range(12):
+        rank[v.token_id("bomb", value)] = 50 + value
+        rank[v.token_id("wall", value)] = 62 + value
+    for value in range(2):
+        rank[v.token_id("boost", value)] = 74
+    for value in range(v.SIZES["light"]):
+        rank[v.token_id("light", value)] = 75 + value // v.NUM_LIGHT_VALUES
+    for value in range(v.SIZES["laser"]):
+        rank[v.token_id("laser", value)] = 75 + len(v.LIGHT_TYPES) + value // v.NUM_LASER_VALUES
+    return rank
+
+
+def _tables() -> dict[str, np.ndarray]:
+    size = v.VOCAB_SIZE
+    position = np.full(size, -1, dtype=np.int32)
+    position[list(v.block_range("position"))] = np.arange(v.TICKS_PER_SEGMENT)
+    cell = np.zeros(size, dtype=np.int32)
+    color = np.full(size, -1, dtype=np.int32)
+    for value in range(v.SIZES["note"]):
+        cell[v.token_id("note", value)] = 1 << (value // 9 % 12)
+        color[v.token_id("note", value)] = value // 108
+    for value in range(v.SIZES["free"]):
+        color[v.token_id("free", value)] = value // 12
+    for value in range(12):
+        cell[v.token_id("bomb", value)] = 1 << value
+    start = np.zeros(size, dtype=np.int32)
+    end = np.zeros(size, dtype=np.int32)
+    for slot in range(v.NUM_ARC_SLOTS):
+        start[v.token_id("arc_start", slot)] = 1 << slot
+        end[v.token_id("arc_end", slot)] = 1 << slot
+    segment = np.zeros(size, dtype=np.int32)
+    segment[[v.SEG, v.AUDIO]] = 1
+    finish = np.zeros(size, dtype=np.int32)
+    finish[v.END_MAP] = 1
+    return {
+        "next": _transitions(),
+        "rank": _ranks(),
+        "position": position,
+        "cell": cell,
+        "color": color,
+        "start": start,
+        "end": end,
+        "segment": segment,
+        "finish": finish,
+    }
+
+
+class Grammar:
+    """The tables, and two functions over batches of states ``(B, 8)`` int32."""
+
+    def __init__(self, tables: dict[str, Any] | None = None) -> None:
+        self.tables = tables or _tables()
+
+    def convert(self, change: Callable[[np.ndarray], Any]) -> Grammar:
+        """The same grammar over other arrays, ``torch.from_numpy`` and a device for instance."""
+        return Grammar({name: change(table) for name, table in self.tables.items()})
+
+    @staticmethod
+    def start(batch: int) -> np.ndarray:
+        """States of rows whose first bar's audio has been seen, ``(B, 8)``."""
+        state = np.zeros((batch, STATE_SIZE), dtype=np.int32)
+        state[:, _STATE] = STATES["bar"]
+        state[:, _TICK] = -1
+        return state
+
+    def allowed(self, state: Any) -> Any:
+        """Mask of tokens that may come next, ``(B, V)`` bool."""
+        t = self.tables
+        current = state[:, _STATE]
+        tick, order, cells = state[:, _TICK, None], state[:, _ORDER, None], state[:, _CELLS, None]
+        red, blue, fresh = state[:, _RED, None], state[:, _BLUE, None], state[:, _FRESH, None]
+        is_blue = state[:, _COLOR, None]
+        legal = t["next"][current] >= 0
+        legal = legal & ((t["position"][None] < 0) | (t["position"][None] > tick))
+        legal = legal & ((t["rank"][None] == 0) | (t["rank"][None] > order))
+        legal = legal & ((t["cell"][None] & cells) == 0)
+        taken = red | blue
+        lowest_free = ~taken & (taken + 1)
+        legal = legal & ((t["start"][None] == 0) | (t["start"][None] == lowest_free))
+        closable = (red * (1 - is_blue) + blue * is_blue) & ~fresh
+        legal = legal & ((t["end"][None] == 0) | ((t["end"][None] & closable) != 0))
+        return legal & ((t["finish"][None] == 0) | (taken == 0))
+
+    def step(self, state: Any, token: Any) -> Any:
+        """States after one legal token a row; ``token`` ``(B,)`` integers."""
+        t = self.tables
+        new = state + 0  # a copy, in numpy and torch alike
+        position, rank, color = t["position"][token], t["rank"][token], t["color"][token]
+        start, end = t["start"][token], t["end"][token]
+        segment = t["segment"][token]
+        moved = (position >= 0) + 0
+        is_object = (rank > 0) + 0
+        new[:, _STATE] = t["next"][state[:, _STATE], token]
+        tick = position * moved + state[:, _TICK] * (1 - moved)
+        new[:, _TICK] = tick * (1 - segment) - segment
+        order = rank * is_object + state[:, _ORDER] * (1 - is_object)
+        new[:, _ORDER] = order * (1 - moved) * (1 - segment)
+        new[:, _CELLS] = (state[:, _CELLS] | t["cell"][token]) * (1 - moved) * (1 - segment)
+        colored = (color >= 0) + 0
+        new_color = color * colored + state[:, _COLOR] * (1 - colored)
+        new[:, _COLOR] = new_color
+        new[:, _RED] = (state[:, _RED] & ~end) | start * (1 - new_color)
+        new[:, _BLUE] = (state[:, _BLUE] & ~end) | start * new_color
+        new[:, _FRESH] = (state[:, _FRESH] | start) * (1 - moved) * (1 - segment)
+        return new
+
+
+def first_illegal(segments: list[list[int]], grammar: Grammar | None = None) -> tuple[int, int] | None:
+    """Where a map's bars leave the grammar: ``(bar, index)``, or None if they never do."""
+    grammar = grammar or Grammar()
+    state = Grammar.start(1)
+    for bar, tokens in enumerate(segments):
+        for i, token in enumerate([*tokens, v.END_SEG, v.SEG, v.AUDIO]):
+            if not grammar.allowed(state)[0, token]:
+                return bar, i
+            state = grammar.step(state, np.array([token]))
+    return None

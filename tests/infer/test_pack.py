@@ -1,0 +1,192 @@
+"""A whole level written, read back and compared; and what is refused."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import soundfile as sf
+from PIL import Image
+from saberlm.adapter.audio import write_ogg_vorbis
+from saberlm.infer.njs import NoteJump
+from saberlm.infer.pack import (
+    ENVIRONMENTS,
+    SongMeta,
+    check_environment,
+    check_writable,
+    loudest_start,
+    meta_from_filename,
+    pack_level,
+)
+from saberlm.prompts.beatmap import Beatmap, ColorNote, LightEvent
+from saberlm.prompts.mapfile import read_level
+from synth import RATE, drums
+
+NOTES = tuple(
+    ColorNote(float(beat), 1 + beat % 2, 0, beat % 2, beat // 2 % 2) for beat in range(16)
+)
+BEATMAP = Beatmap(color_notes=NOTES, lights=(LightEvent(0, 1, 1), LightEvent(4, 1, 5)))
+META = SongMeta("A song", "An artist", "me", "sub")
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("song") / "Someone - Something.ogg"
+    write_ogg_vorbis(path, drums(120, 0.37, seconds=12)[None], RATE)
+    return path
+
+
+def _info(path: Path) -> dict:
+    with zipfile.ZipFile(path) as level:
+        return json.loads(level.read("Info.dat"))
+
+
+def test_a_level_reads_back_shifted_onto_its_audio(song: Path, tmp_path: Path) -> None:
+    out = tmp_path / "level.zip"
+    packed = pack_level(
+        out,
+        song,
+        120.0,
+        0.37,
+        {"ExpertPlus": BEATMAP, "Hard": BEATMAP},
+        META,
+        environment="nice",
+        seed=3,
+        model_name="nano",
+    )
+    assert packed.beat_shift == 3
+    assert packed.padding_seconds == pytest.approx(1.5 - 0.37)
+    level = read_level(out)
+    assert [difficulty.name for difficulty in level.difficulties] == ["Hard", "ExpertPlus"]
+    for difficulty in level.difficulties:
+        assert [note.beat for note in difficulty.beatmap.color_notes] == [
+            beat + 3.0 for beat in range(16)
+        ]
+        assert NoteJump(difficulty.njs, difficulty.offset) == packed.note_jumps[difficulty.name]
+    info = _info(out)
+    assert info["_songTimeOffset"] == 0
+    assert (info["_songName"], info["_songAuthorName"], info["_levelAuthorName"]) == (
+        "A song",
+        "An artist",
+        "me",
+    )
+    assert info["_environmentName"] == "NiceEnvironment"
+    custom = info["_customData"]
+    assert custom["_contributors"] == [{"_role": "Automapper", "_name": "saberlm", "_iconPath": ""}]
+    assert custom["_editors"]["_lastEditedBy"] == "saberlm"
+    assert "generated" in custom["_information"][0]
+    assert custom["_saberlm"] == {"automapper": True, "model": "nano", "seed": 3}
+    with zipfile.ZipFile(out) as archive:
+        assert {
+            "Info.dat",
+            "song.egg",
+            "cover.png",
+            "HardStandard.dat",
+            "ExpertPlusStandard.dat",
+        } == set(archive.namelist())
+        assert Image.open(io.BytesIO(archive.read("cover.png"))).size == (512, 512)
+        sound = sf.info(io.BytesIO(archive.read("song.egg")))
+    assert (sound.format, sound.subtype) == ("OGG", "VORBIS")
+    assert sound.frames / sound.samplerate == pytest.approx(12 + packed.padding_seconds, abs=0.01)
+
+
+def test_the_same_input_gives_the_same_bytes(song: Path, tmp_path: Path) -> None:
+    for name in ("a.zip", "b.zip"):
+        pack_level(tmp_path / name, song, 120.0, 0.37, {"Easy": BEATMAP}, META)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_vorbis_on_its_grid_is_copied_untouched(song: Path, tmp_path: Path) -> None:
+    late = Beatmap(color_notes=NOTES[4:])
+    packed = pack_level(tmp_path / "x.zip", song, 120.0, 0.5, {"Easy": late}, META)
+    assert (packed.padding_seconds, packed.beat_shift) == (0.0, 1)
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        assert archive.read("song.egg") == song.read_bytes()
+
+
+def test_given_jumps_and_cover_are_used(song: Path, tmp_path: Path) -> None:
+    jump = NoteJump(19.5, -0.25)
+    pack_level(
+        tmp_path / "x.zip",
+        song,
+        120.0,
+        0.0,
+        {"Expert": BEATMAP},
+        META,
+        note_jumps={"Expert": jump},
+        cover=("cover.jpg", b"jpg"),
+    )
+    read = read_level(tmp_path / "x.zip").difficulties[0]
+    assert (read.njs, read.offset) == (19.5, -0.25)
+    assert _info(tmp_path / "x.zip")["_coverImageFilename"] == "cover.jpg"
+
+
+def test_nothing_lies_after_the_song(song: Path, tmp_path: Path) -> None:
+    far = Beatmap(color_notes=(*NOTES, ColorNote(500.0, 0, 0, 0, 1)))
+    pack_level(tmp_path / "x.zip", song, 120.0, 0.0, {"Expert": far}, META)
+    assert len(read_level(tmp_path / "x.zip").difficulties[0].beatmap.color_notes) == 16
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beatmaps": {}}, "none"),
+        ({"beatmaps": {"Expert+": BEATMAP}}, "Expert+"),
+        ({"bpm": 0.0}, "--bpm"),
+        ({"offset_seconds": float("nan")}, "--offset"),
+        ({"environment": "WeaveEnvironment"}, "environment"),
+        ({"out": Path("/nowhere/x.zip")}, "folder"),
+        ({"song_path": Path("absent.ogg")}, "absent"),
+    ],
+)
+def test_bad_input_leaves_no_file(song: Path, tmp_path: Path, change: dict, message: str) -> None:
+    given = {"out": tmp_path / "x.zip", "song_path": song, "bpm": 120.0, "offset_seconds": 0.0}
+    with pytest.raises(ValueError, match=message.replace("+", r"\+")):
+        pack_level(**{**given, "beatmaps": {"Easy": BEATMAP}, "meta": META, **change})
+    assert not list(tmp_path.iterdir())
+
+
+def test_check_writable(tmp_path: Path) -> None:
+    check_writable(tmp_path / "x.zip")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "y.zip").mkdir()
+    (tmp_path / "file").touch()
+    for bad in (
+        tmp_path / "y.zip",
+        tmp_path / "none" / "x.zip",
+        tmp_path / "file" / "x.zip",
+        Path("/proc/x.zip"),
+    ):
+        with pytest.raises(ValueError, match="expected"):
+            check_writable(bad)
+
+
+def test_environments() -> None:
+    assert len(ENVIRONMENTS) == 24
+    assert check_environment("default") == "DefaultEnvironment"
+    assert check_environment("BTSEnvironment") == "BTSEnvironment"
+    with pytest.raises(ValueError, match="DefaultEnvironment"):
+        check_environment("Nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "artist", "title"),
+    [
+        ("A - B.ogg", "A", "B"),
+        ("A - B - C.mp3", "A", "B - C"),
+        ("song_one.wav", "", "song one"),
+        (" - .wav", "", "-"),
+    ],
+)
+def test_meta_from_filename(name: str, artist: str, title: str) -> None:
+    meta = meta_from_filename(Path("folder") / name)
+    assert (meta.artist, meta.title, meta.mapper) == (artist, title, "saberlm")
+
+
+def test_preview_starts_at_the_loudest_part() -> None:
+    sound = drums(120, 0, seconds=40)
+    sound[: 20 * RATE] *= 0.1
+    sound[30 * RATE :] *= 0.1
+    assert loudest_start(sound, RATE) == pytest.approx(20, abs=0.5)
+    assert loudest_start(sound[: 6 * RATE], RATE) == 0

@@ -1,0 +1,80 @@
+"""`saberlm check` from its arguments to its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+from saberlm.prompts.beatmap import Beatmap, ColorNote, Difficulty, LevelInfo, LightEvent
+from saberlm.prompts.mapfile import write_level
+from saberlm.scripts import check
+
+
+def _level(path: Path, notes: tuple[ColorNote, ...], pixels: int = 256) -> Path:
+    sound, cover = io.BytesIO(), io.BytesIO()
+    noise = np.random.default_rng(0).normal(0, 0.05, 22050 * 12)
+    soundfile.write(sound, noise, 22050, format="OGG", subtype="VORBIS")
+    Image.new("RGB", (pixels, pixels)).save(cover, "PNG")
+    beatmap = Beatmap(color_notes=notes, lights=(LightEvent(4, 1, 3),))
+    difficulty = Difficulty("Standard", "Expert", 14.0, 0.0, beatmap)
+    info = LevelInfo(title="A song", bpm=120.0)
+    files = {info.audio_filename: sound.getvalue(), info.cover_filename: cover.getvalue()}
+    write_level(path, info, [difficulty], files)
+    return path
+
+
+def _run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    check.add_arguments(parser)
+    return check.run(parser.parse_args(words))
+
+
+NOTES = (ColorNote(4, 1, 0, 0, 1), ColorNote(4, 2, 0, 1, 1), ColorNote(5, 1, 0, 0, 1))
+
+
+def test_what_we_write_is_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _level(tmp_path / "level.zip", NOTES)
+    assert _run(str(path)) == 0
+    text = capsys.readouterr().out
+    assert "valid (0 errors, 0 warnings)" in text
+    assert "3 notes" in text
+    assert "parity: 1 errors" in text
+
+
+def test_json_is_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _level(tmp_path / "level.zip", NOTES)
+    assert _run(str(path), "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["valid"] is True
+    assert report["findings"] == []
+    (expert,) = report["difficulties"]
+    assert (expert["difficulty"], expert["notes"], expert["njs"]) == ("Expert", 3, 14)
+    assert expert["parity"]["where"] == [{"beat": 5, "color": 0}]
+
+
+def test_an_invalid_level_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _level(tmp_path / "level.zip", (ColorNote(100, 1, 0, 0, 1),), pixels=64)
+    assert _run(str(path), "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert {one["rule"] for one in report["findings"]} == {"cover.size", "beat.after_end"}
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "empty folder"])
+def test_no_level_exits_1_without_a_traceback(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "level.zip"
+    if kind == "text":
+        path.write_text("not a zip")
+    elif kind == "empty folder":
+        path.mkdir()
+    assert _run(str(path)) == 1
+    shown = capsys.readouterr()
+    assert "expected" in shown.out + shown.err
+    assert "Traceback" not in shown.out + shown.err
