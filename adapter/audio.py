@@ -201,7 +201,8 @@ def _sndfile_blocks(path: Path) -> Iterator[FloatArray]:
         with path.open("rb") as file, sf.SoundFile(file) as sound:
             while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
                 with np.errstate(invalid="ignore", over="ignore"):  # the caller refuses NaN, inf
-                    yield block.mean(axis=1)
+                    mono = block.mean(axis=1)
+                yield mono
     except sf.SoundFileError as error:
         reason = " ".join(str(error).removeprefix("Error : ").split())
         raise ValueError(

@@ -1,9 +1,9 @@
 """Strict validity of one difficulty file, v2.x or v3.x, on its raw JSON.
 
 What BeatSaver's upload check rejects (`beat-saber.md` 1.4 and 1.5) and what it lets through
-although players or tools suffer (section 3): cells off the grid, odd directions, tails before heads, a
-squish of 0, negative walls, objects outside the song. Lights outside the song and unsorted or
-stacked objects are warnings.
+although players or tools suffer (section 3): cells off the grid, odd directions, tails before
+heads, a squish of 0, negative walls, objects outside the song. Lights outside the song and unsorted
+or stacked objects are warnings.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainerCallback
@@ -28,10 +29,14 @@ class Clock(TrainerCallback):
         self.warmup_steps = warmup_steps
         self.spent = 0.0
         self._since: float | None = None
+        self._agreed: float | None = None  # what all processes take the time to be
 
     @property
     def elapsed(self) -> float:
-        """Seconds of training so far, those before a resume included."""
+        """Seconds of training so far, those before a resume included; the same in every process of a distributed run."""
+        return self._local() if self._agreed is None else self._agreed
+
+    def _local(self) -> float:
         return self.spent + (0.0 if self._since is None else time.monotonic() - self._since)
 
     def progress(self, step: int) -> float:
@@ -61,7 +66,11 @@ class Clock(TrainerCallback):
         self._since = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Stop at the end of the budget."""
+        """Agree on the time between processes, and stop at the end of the budget."""
+        if torch.distributed.is_initialized():
+            agreed = torch.tensor([self._local()], dtype=torch.float64)
+            torch.distributed.broadcast(agreed, src=0)
+            self._agreed = float(agreed)
         if self.max_seconds and self.elapsed >= self.max_seconds:
             control.should_training_stop = True
 

@@ -122,9 +122,13 @@ class SaberSFTTrainer(SFTTrainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """TRL's loss plus the onset loss that the same forward left behind."""
-        result = super().compute_loss(model, inputs, True, num_items_in_batch)
-        loss, outputs = result
+        """TRL's loss plus the onset loss that the same forward left behind.
+
+        Outputs are not asked of TRL: it would make them by a second forward, whose onset loss has no gradient.
+        """
+        if return_outputs:
+            raise ValueError("outputs are not kept in training; use saberlm.finetune.validation")
+        loss = super().compute_loss(model, inputs, False, num_items_in_batch)
         owner = self.accelerator.unwrap_model(model)
         owner = owner.get_base_model() if hasattr(owner, "get_base_model") else owner
         onset, owner.model.onset_loss = owner.model.onset_loss, None
@@ -132,7 +136,7 @@ class SaberSFTTrainer(SFTTrainer):
             steps = self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
             loss = loss + self.onset_weight * onset / steps
             self._metrics["train" if model.training else "eval"]["onset_loss"].append(onset.item())
-        return (loss, outputs) if return_outputs else loss
+        return loss
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
         """Loss and accuracy on the valid split by kind of token, and again with another song's audio."""
@@ -140,6 +144,8 @@ class SaberSFTTrainer(SFTTrainer):
         found = validate(model, self.valid_batches, bf16=bool(self.args.bf16))
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         self.log(metrics)
+        if not self.is_world_process_zero():
+            return metrics
         path = Path(self.args.output_dir) / "valid.jsonl"
         with path.open("a") as f:
             row = {"step": self.state.global_step, "seconds": round(self.clock.elapsed), **metrics}
@@ -194,7 +200,10 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
             )
             _save_tower(model, warm)
     collator = DataCollatorForBeatmapModeling(
-        train, run.window_bars, field_dropout=run.field_dropout, seed=args.seed
+        train,
+        run.window_bars,
+        field_dropout=run.field_dropout,
+        seed=args.seed + 1000 * args.process_index,  # processes augment differently
     )
     check = DataCollatorForBeatmapModeling(valid, run.window_bars, augment=False)
     table = Dataset.from_dict(window_table(valid, run.window_bars, run.valid_windows))
@@ -214,7 +223,9 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     trainer.train(resume_from_checkpoint=resume or None)
     trainer.evaluate()
     final = output / "final"
-    model.save_pretrained(final, safe_serialization=True)
+    if not trainer.is_world_process_zero():
+        return final
+    model.save_pretrained(final)
     (output / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1))
     return final
 

@@ -62,7 +62,8 @@ def _mel_bands() -> Array:
     rising = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
     bands = np.maximum(0, np.minimum(rising, falling))
-    return (bands / (bands.sum(axis=1, keepdims=True) + 1e-9)).astype(np.float32)
+    scaled: Array = (bands / (bands.sum(axis=1, keepdims=True) + 1e-9)).astype(np.float32)
+    return scaled
 
 
 def _spectrum(samples: Array) -> Array:

@@ -105,7 +105,7 @@ def check_environment(name: str) -> str:
     if full.lower() not in known:
         some = ", ".join(ENVIRONMENTS[:5])
         raise ValueError(
-            f"expected an environment with classic lights ({some}, ...: {len(ENVIRONMENTS)} in all), "
+            f"expected an environment with classic lights ({some}, ... {len(ENVIRONMENTS)}), "
             f"found {name!r}; newer ones take group lights, which are not written"
         )
     return known[full.lower()]

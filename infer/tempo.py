@@ -39,7 +39,7 @@ class TempoEstimate:
         bpm: beats a minute.
         offset_seconds: song time of beat 0, the likely downbeat; found ones lie in the song's first
             bar.
-        confidence: 0-1, how well the beats of all 8-beat stretches agree in phase; a wandering
+        confidence: 0-1, how well the beats of all single beats agree in phase; a wandering
             tempo scores low.
         method: ``comb`` or ``given``, for the tempo; with ``+given offset`` when only the offset
             was given.
@@ -212,8 +212,8 @@ def find_offset(curve: OnsetCurve, bpm: float) -> float:
 
 
 def _coherence(curve: OnsetCurve, bpm: float) -> float:
-    """Agreement in phase of the song's 8-beat stretches at the beat, half or quarter rate, 0-1."""
-    stretch = round(8 * 60 / bpm * FPS)
+    """Agreement in phase of the song's single beats at the beat, half or quarter rate, 0-1."""
+    stretch = round(60 / bpm * FPS)
     used = max(1, len(curve.full) // stretch) * stretch
     full = np.pad(curve.full, (0, max(0, used - len(curve.full))))[:used].astype(np.float64)
     best = 0.0

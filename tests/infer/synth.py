@@ -11,7 +11,7 @@ RATE = 22050
 def drums(
     bpm: float, offset: float, *, seconds: float = 40.0, rate: int = RATE, seed: int = 0
 ) -> npt.NDArray[np.float32]:
-    """Kick and snare in turn, the bar's first kick louder, hats on eighths, from ``offset`` s on."""
+    """Kick and snare in turn, a bar's first kick louder, hats on eighths, from ``offset`` on."""
     chance = np.random.default_rng(seed)
     out = np.zeros(int((seconds + 1) * rate), np.float32)
     time = np.arange(int(0.15 * rate)) / rate

@@ -60,10 +60,7 @@ def test_both_given_need_no_sound() -> None:
 
 def test_noise_has_little_confidence() -> None:
     noise = np.random.default_rng(0).standard_normal(40 * RATE).astype(np.float32) * 0.1
-    assert (
-        estimate_tempo(noise, RATE).confidence
-        < estimate_tempo(drums(128, 0), RATE).confidence - 0.2
-    )
+    assert estimate_tempo(noise, RATE).confidence < 0.5
 
 
 def test_the_same_sound_gives_the_same_answer() -> None:

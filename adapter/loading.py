@@ -1,0 +1,117 @@
+"""Loading a trained model: shipped by name or from a folder, safetensors only, vocabulary checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from saberlm.adapter.configuration_saber import SaberConfig
+from saberlm.adapter.frontend import FrontEnd
+from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+from saberlm.adapter.processing_saber import make_frontend
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to decode, its front end and the name it goes by."""
+
+    model: SaberForConditionalGeneration
+    frontend: FrontEnd
+    name: str
+
+
+def model_folder(name_or_dir: str | Path) -> Path:
+    """The folder of a shipped model's name or of a path.
+
+    Raises:
+        ValueError: neither.
+    """
+    shipped = PRETRAINED / str(name_or_dir)
+    if "/" not in str(name_or_dir) and shipped.is_dir():
+        return shipped
+    folder = Path(name_or_dir)
+    if folder.is_dir():
+        return folder
+    names = sorted(p.name for p in PRETRAINED.glob("*") if p.is_dir())
+    raise ValueError(
+        f"model: expected one of {', '.join(names) or '(none shipped)'} or a folder with config.json and"
+        f" model.safetensors, found {str(name_or_dir)!r}: likely a misspelt name or path"
+    )
+
+
+def load_model(
+    name_or_dir: str | Path, fingerprint: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> LoadedModel:
+    """Load a model for decoding.
+
+    Args:
+        name_or_dir: a shipped model's name (``nano``) or a folder.
+        fingerprint: the vocabulary's (`saberlm.prompts.vocab.fingerprint`); this room does not know it by itself.
+        device: ``cpu`` or ``cuda``.
+        dtype: to compute in.
+
+    Raises:
+        ValueError: no such model, damaged weights, another vocabulary, or no such device.
+    """
+    folder = model_folder(name_or_dir)
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError("device: expected a CUDA GPU for --device cuda, found none: likely a CPU build of torch")
+    weights = folder / "model.safetensors"
+    for needed in (folder / "config.json", weights):
+        if not needed.is_file():
+            raise ValueError(f"{folder}: expected {needed.name}, found none: likely not a saberlm model folder")
+    try:
+        config = SaberConfig.from_pretrained(folder)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{folder / 'config.json'}: expected a saberlm configuration, found {_first_line(error)}"
+        ) from None
+    if config.vocab_fingerprint != fingerprint:
+        raise ValueError(
+            f"{folder}: expected weights of vocabulary {fingerprint}, found {config.vocab_fingerprint or 'none'}:"
+            " the model was trained with another version of saberlm"
+        )
+    check_weights(weights)
+    try:
+        model, info = SaberForConditionalGeneration.from_pretrained(
+            folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{weights}: expected weights that fit config.json, found {_first_line(error)}"
+        ) from None
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise ValueError(
+            f"{weights}: expected all weights of the model, found {len(missing)} missing ({missing[0]}, ...):"
+            " likely saved from another configuration"
+        )
+    model.to(device).eval()
+    audio = config.audio_config
+    return LoadedModel(model, make_frontend(audio.frontend, audio.frontend_path), folder.name)
+
+
+def check_weights(path: Path) -> None:
+    """Refuse a safetensors file that is cut or damaged.
+
+    Raises:
+        ValueError: with the likely cause.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as f:
+            f.keys()
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path}: expected a safetensors file, found {path.stat().st_size} bytes that do not read"
+            f" ({_first_line(error)}): likely a download that was cut short"
+        ) from None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,33 @@
+"""`saberlm train sft --config FILE [--resume] [--KEY VALUE ...]`: a whole run from one YAML file."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb; what follows them overrides the YAML, key by key, and unknown keys fail."""
+    parser.add_argument("method", choices=["sft"], help="how to train")
+    parser.add_argument("--config", required=True, metavar="FILE", help="YAML of the run (see scripts/configs)")
+    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
+    parser.add_argument(
+        "overrides", nargs=argparse.REMAINDER, help="settings over the YAML: --minutes 5 --learning_rate 1e-3"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read the YAML, train, and print where the model lies."""
+    from pathlib import Path
+
+    if not Path(args.config).is_file():
+        raise ValueError(f"--config: expected a YAML file, found no file at {args.config}")
+    from trl import SFTConfig, TrlParser
+
+    from saberlm.finetune.sft import RunConfig, run_sft
+
+    parser = TrlParser((RunConfig, SFTConfig))
+    run_config, sft_config = parser.parse_args_and_config(
+        ["--config", str(args.config), *args.overrides]
+    )
+    print(run_sft(run_config, sft_config, resume=args.resume))
+    return 0
