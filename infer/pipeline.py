@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,11 +30,16 @@ NOTES_PER_ONSET = {"Easy": 1.15, "Normal": 1.2, "Hard": 1.3, "Expert": 1.35, "Ex
 TAIL_SECONDS = 2.0
 """No object in the last seconds: an outro (ScoreSaber asks for over 2 s)."""
 LEAD_SECONDS = 0.0
+MIN_GRID_BPM = 95.0
 
 
 @dataclass(frozen=True)
 class Song:
-    """Audio on its grid: beat 0 at ``offset_seconds``; ``bar_zero_seconds`` starts the model's first bar, a downbeat not after 0 s."""
+    """Audio on its grid.
+
+    Beat 0 falls at ``offset_seconds``; ``bar_zero_seconds`` starts the model's first bar, a downbeat not after 0 s. The model hears
+    the octave of the tempo that lies in 95-190 (`grid_bpm`), as it was trained to.
+    """
 
     samples: np.ndarray
     sample_rate: int
@@ -46,9 +52,19 @@ class Song:
         return len(self.samples) / self.sample_rate
 
     @property
+    def grid_bpm(self) -> float:
+        """The octave of ``bpm`` in 95-190."""
+        bpm = self.bpm
+        while bpm < MIN_GRID_BPM:
+            bpm *= 2
+        while bpm >= 2 * MIN_GRID_BPM:
+            bpm /= 2
+        return bpm
+
+    @property
     def first_beat(self) -> int:
-        """The beat (of the caller's count) that starts the model's bar 0: whole bars before beat 0, down to the song's start."""
-        bar = BEATS_PER_BAR * 60 / self.bpm
+        """The grid beat, counted from ``offset_seconds``, that starts the model's bar 0: whole bars before beat 0, down to the song's start."""
+        bar = BEATS_PER_BAR * 60 / self.grid_bpm
         return -BEATS_PER_BAR * int(np.ceil(max(0.0, self.offset_seconds) / bar - 1e-9)) + (
             BEATS_PER_BAR * int(np.floor(max(0.0, -self.offset_seconds) / bar + 1e-9))
         )
@@ -56,7 +72,7 @@ class Song:
     @property
     def bar_zero_seconds(self) -> float:
         """Time of the model's bar 0."""
-        return self.offset_seconds + self.first_beat * 60 / self.bpm
+        return self.offset_seconds + self.first_beat * 60 / self.grid_bpm
 
 
 @dataclass
@@ -82,7 +98,7 @@ def encode_song(
     device = next(model.parameters()).device
     features = SaberFeatureExtractor()(
         song.samples,
-        bpm=song.bpm,
+        bpm=song.grid_bpm,
         offset_seconds=song.bar_zero_seconds,
         margin_bars=1,
         front=frontend,
@@ -131,14 +147,14 @@ def make_request(
     calibration = model.config.calibration or {}
     logits = onset_logits(model, encoding, condition_row(conditions)).float().clone()
     ticks = torch.arange(len(logits), device=logits.device)
-    seconds = song.bar_zero_seconds + ticks * 60 / song.bpm / 48
+    seconds = song.bar_zero_seconds + ticks * 60 / song.grid_bpm / 48
     quiet = (seconds < LEAD_SECONDS) | (seconds > song.seconds - TAIL_SECONDS)
     logits[quiet] = -30.0
     density = None
     if conditions.nps is not None:
         per_onset = calibration.get("notes_per_onset", NOTES_PER_ONSET)[conditions.difficulty or "Expert"]
         density = DensityControl(
-            logits[:, 0].cpu(), playable_seconds(logits[:, 0], song.bpm), conditions.nps, per_onset
+            logits[:, 0].cpu(), playable_seconds(logits[:, 0], song.grid_bpm), conditions.nps, per_onset
         )
     return MapRequest(encoding, conditions, logits, seed, density)
 
@@ -183,7 +199,7 @@ def map_song(
         name = conditions.difficulty or "Expert"
         complete = replace(
             conditions,
-            bpm=song.bpm,
+            bpm=song.grid_bpm,
             nps=conditions.nps if conditions.nps is not None else usual[name],
         )
         seed = params.seed * 10 + DIFFICULTIES.index(name)
@@ -204,8 +220,9 @@ def to_beatmap(generated: GeneratedMap, song: Song) -> tuple[Beatmap, Counter[st
     beatmap, counts = decode(generated.bars)
     counts.update(generated.counts)
     shift = song.first_beat
-    earliest = -song.offset_seconds * song.bpm / 60
-    end = (song.seconds - song.offset_seconds) * song.bpm / 60
+    scale = song.bpm / song.grid_bpm  # a power of two: exact
+    earliest = -song.offset_seconds * song.grid_bpm / 60
+    end = (song.seconds - song.offset_seconds) * song.grid_bpm / 60
 
     def moved(items: tuple, name: str) -> tuple:  # type: ignore[type-arg]
         out = []
@@ -215,12 +232,13 @@ def to_beatmap(generated: GeneratedMap, song: Song) -> tuple[Beatmap, Counter[st
             if beat < earliest - 1e-6 or last > end:
                 counts[f"dropped: {name} outside the song"] += 1
                 continue
-            changed = {"beat": beat}
+            changed = {"beat": beat * scale}
             if hasattr(item, "tail_beat"):
-                changed["tail_beat"] = last
-            if hasattr(item, "duration") and beat + item.duration > end:
-                counts["shortened: wall past the song's end"] += 1
-                changed["duration"] = max(1 / 48, np.floor((end - beat) * 48) / 48)
+                changed["tail_beat"] = last * scale
+            if hasattr(item, "duration"):
+                room = max(1 / 48, math.floor((end - beat) * 48) / 48)
+                counts["shortened: wall past the song's end"] += item.duration > room
+                changed["duration"] = min(item.duration, room) * scale
             out.append(replace(item, **changed))
         return tuple(out)
 
