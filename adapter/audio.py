@@ -27,7 +27,9 @@ import soxr
 MIN_SECONDS = 5.0  # shorter than this is no song
 MAX_SECONDS = 1800.0  # 30 minutes; also bounds memory
 SILENCE_PEAK = 1e-4  # -80 dBFS: the loudest sample of a silent file stays below it
-MIN_SOURCE_RATE = 4000  # Hz; a file that states less (or more than the next line) has a broken header
+MIN_SOURCE_RATE = (
+    4000  # Hz; a file that states less (or more than the next line) has a broken header
+)
 MAX_SOURCE_RATE = 384_000  # Hz
 BLOCK_FRAMES = 65_536  # frames a read or write; libsndfile's Ogg writer crashes on one large write
 CUT_SHARE = 0.98  # a file that decodes to less than this share of its stated length is cut
@@ -118,9 +120,7 @@ def audio_info(path: str | os.PathLike[str]) -> AudioInfo:
     try:
         with path.open("rb") as file, sf.SoundFile(file) as sound:
             seconds = sound.frames / sound.samplerate
-            info = AudioInfo(
-                sound.format, sound.subtype, sound.samplerate, sound.channels, seconds
-            )
+            info = AudioInfo(sound.format, sound.subtype, sound.samplerate, sound.channels, seconds)
     except sf.SoundFileError:
         info = _ffmpeg_info(path)
     if not MIN_SOURCE_RATE <= info.sample_rate <= MAX_SOURCE_RATE:

@@ -37,6 +37,7 @@ class SaberPreTrainedModel(PreTrainedModel):
     """Initialisation and flags shared by the tower and the whole."""
 
     config: SaberConfig
+    config_class = SaberConfig
     base_model_prefix = "model"
     input_modalities = ("audio", "text")
     supports_gradient_checkpointing = True
@@ -66,6 +67,7 @@ class SaberAudioTower(SaberPreTrainedModel):
     """Grid frames to latents, and latents to onset logits."""
 
     config: SaberAudioConfig
+    config_class = SaberAudioConfig
     main_input_name = "audio_features"
 
     def __init__(self, config: SaberAudioConfig) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 import soxr
+
 from saberlm.adapter.audio import (
     BLOCK_FRAMES,
     audio_info,
@@ -90,8 +91,11 @@ def shift_beatmap(beatmap: Beatmap, beats: int, *, end_beat: float = math.inf) -
     Of lights and boosts that would come before beat 0, the last of each kind is kept, at beat 0.
     Walls end by ``end_beat``.
     """
-    wholes = {"color_notes": beatmap.color_notes, "bombs": beatmap.bombs}
-    tailed = {"arcs": beatmap.arcs, "chains": beatmap.chains}
+    wholes: dict[str, tuple[Any, ...]] = {
+        "color_notes": beatmap.color_notes,
+        "bombs": beatmap.bombs,
+    }
+    tailed: dict[str, tuple[Any, ...]] = {"arcs": beatmap.arcs, "chains": beatmap.chains}
     shifted: dict[str, Any] = {
         name: tuple(
             t for t in (replace(o, beat=o.beat + beats) for o in group) if 0 <= t.beat <= end_beat

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
 
 MAX_HALF_JUMP = 17.999  # metres that half a jump may cover before the game halves it

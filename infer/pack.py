@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
 from saberlm.adapter.audio import audio_info, load_audio
 from saberlm.infer.cover import draw_cover
 from saberlm.infer.lead_in import (

@@ -6,8 +6,8 @@ the tempo: folded into 95-190 BPM as mappers write it, sharpened over the whole 
 the low band helps to tell beat from half beat, and says which beat of four begins a bar. Songs
 whose tempo wanders get a low ``confidence``; nothing here follows a tempo.
 
-A line through librosa's beats as a second witness changed none of 74 real songs and cost seconds,
-so it is not asked.
+A line through librosa's beats as a second witness left the number of right tempi among 74 real
+songs as it was (69) and cost seconds a song, so it is not asked.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
 from saberlm.infer.onsets import FPS, OnsetCurve, onset_curve
 
 Floats = npt.NDArray[np.float64]
@@ -39,7 +40,7 @@ class TempoEstimate:
         bpm: beats a minute.
         offset_seconds: song time of beat 0, the likely downbeat; found ones lie in the song's first
             bar.
-        confidence: 0-1, how well the beats of all single beats agree in phase; a wandering
+        confidence: 0-1, how well the single beats agree in phase; a wandering
             tempo scores low.
         method: ``comb`` or ``given``, for the tempo; with ``+given offset`` when only the offset
             was given.

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from saberlm.infer.cover import draw_cover, load_cover
 from synth import drums
+
+from saberlm.infer.cover import draw_cover, load_cover
 
 
 def _save(path: Path, size: tuple[int, int], form: str, mode: str = "RGB") -> bytes:

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+from synth import RATE, drums
+
 from saberlm.adapter.audio import is_ogg_vorbis, write_ogg_vorbis
 from saberlm.infer.lead_in import (
     Padding,
@@ -24,7 +26,6 @@ from saberlm.prompts.beatmap import (
     LightEvent,
     Obstacle,
 )
-from synth import RATE, drums
 
 
 @pytest.mark.parametrize("bpm", [60, 100, 128.37, 180, 333.3])

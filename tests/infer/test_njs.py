@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from saberlm.infer.njs import (
     choose_njs,
     half_jump_duration,

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import soundfile as sf
 from PIL import Image
+from synth import RATE, drums
+
 from saberlm.adapter.audio import write_ogg_vorbis
 from saberlm.infer.njs import NoteJump
 from saberlm.infer.pack import (
@@ -21,7 +23,6 @@ from saberlm.infer.pack import (
 )
 from saberlm.prompts.beatmap import Beatmap, ColorNote, LightEvent
 from saberlm.prompts.mapfile import read_level
-from synth import RATE, drums
 
 NOTES = tuple(
     ColorNote(float(beat), 1 + beat % 2, 0, beat % 2, beat // 2 % 2) for beat in range(16)

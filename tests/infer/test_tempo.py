@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from saberlm.infer.tempo import check_flags, estimate_tempo
 from synth import RATE, drums
+
+from saberlm.infer.tempo import check_flags, estimate_tempo
 
 
 def _phase_error(found: float, true: float, bpm: float) -> float:

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+
+from saberlm.adapter.frontend import DacFrontEnd, LogMelFrontEnd, grid_edges, grid_frames
+from saberlm.adapter.processing_saber import SaberFeatureExtractor, make_frontend
+
+
+def clicks(seconds: float, bpm: float, offset: float, rate: int = 24_000) -> np.ndarray:
+    samples = np.zeros(int(seconds * rate), dtype=np.float32)
+    rng = np.random.default_rng(0)
+    burst = (rng.normal(size=480) * np.exp(-np.arange(480) / 80)).astype(np.float32)
+    for beat in np.arange(offset, seconds - 0.1, 60 / bpm):
+        start = int(beat * rate)
+        samples[start : start + 480] += burst[: len(samples) - start]
+    return samples
+
+
+def test_logmel_shape_does_not_depend_on_blocks() -> None:
+    front = LogMelFrontEnd()
+    samples = torch.from_numpy(clicks(65, 120, 0.2))
+    whole = front.encode(samples)
+    assert whole.shape == (6501, 120)
+    assert torch.isfinite(whole).all()
+    start = front.encode(samples[: 24_000 * 20])
+    assert torch.allclose(whole[:1900], start[:1900], atol=1e-4)
+
+
+@pytest.mark.parametrize("bpm", [96.0, 128.0, 187.5])
+def test_clicks_land_on_their_grid_cells(bpm: float) -> None:
+    front = LogMelFrontEnd()
+    frames = front.encode(torch.from_numpy(clicks(20, bpm, 0.5))).numpy()
+    grid = grid_frames(frames, front.frame_rate, grid_edges(bpm, 0.5, 0, 16))
+    flux = grid[:, 80:].sum(1).reshape(16, 12)
+    assert (flux[1:].argmax(1) <= 1).all() or (flux[1:].argmax(1) % 11 <= 1).all()
+    assert flux[1:, [0, 1, 11]].sum() > 0.8 * flux[1:].sum()
+
+
+def test_grid_frames_keep_the_mean() -> None:
+    rng = np.random.default_rng(0)
+    frames = rng.normal(size=(300, 5)).astype(np.float32)
+    edges = np.linspace(0.5, 2.5, 41) - 0.5 / 100
+    grid = grid_frames(frames, 100.0, edges)
+    assert grid.shape == (40, 5)
+    np.testing.assert_allclose(grid.mean(0), frames[50:250].mean(0), atol=1e-4)
+
+
+def test_grid_outside_the_song_holds_the_edge_frame() -> None:
+    frames = np.arange(20, dtype=np.float32)[:, None]
+    grid = grid_frames(frames, 10.0, np.array([-3.0, -2.0, -1.0, 5.0, 6.0]))
+    assert grid[0, 0] == pytest.approx(0)
+    assert grid[-1, 0] == pytest.approx(19)
+
+
+def test_dac_front_end_gives_latents_by_the_chunk() -> None:
+    from transformers import DacConfig, DacModel
+
+    torch.manual_seed(0)
+    config = DacConfig(
+        encoder_hidden_size=8, downsampling_ratios=[2, 4, 8, 8], decoder_hidden_size=16, n_codebooks=2,
+        codebook_size=16, codebook_dim=4, sampling_rate=44_100,
+    )  # fmt: skip
+    for quantized in (True, False):
+        front = DacFrontEnd(DacModel(config), quantized=quantized)
+        samples = torch.randn(44_100 * 5) * 0.1
+        frames = front.encode(samples)
+        assert frames.shape == (-(-len(samples) // front.hop), front.num_features)
+        # what comes later in the song changes nothing before it, chunk borders included
+        again = front.encode(torch.cat([samples, torch.randn(44_100)]))
+        half = len(frames) // 2
+        assert torch.allclose(frames[:half], again[:half], atol=1e-5)
+
+
+def test_front_ends_are_chosen_by_config() -> None:
+    assert make_frontend("logmel").num_features == 120
+    with pytest.raises(ValueError, match="needs frontend_path"):
+        make_frontend("dac")
+    with pytest.raises(ValueError, match="'logmel' or 'dac'"):
+        make_frontend("mfcc")
+
+
+def test_features_cover_the_song_in_whole_bars() -> None:
+    out = SaberFeatureExtractor()(clicks(10, 120, 0.0), bpm=120, offset_seconds=-0.5, margin_bars=1)
+    bars = int(out["audio_num_bars"][0])
+    assert bars == 6  # 10.5 s at 2 s a bar
+    assert out["audio_features"].shape == (1, (bars + 2) * 48, 120)
+    assert out["sketch_features"].shape == (1, bars, 120)

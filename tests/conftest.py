@@ -1,0 +1,53 @@
+"""Shared fixtures: a tiny random model of the real shape, made here and never downloaded."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_model():  # noqa: ANN201 - torch is imported late
+    """A model of a few thousand weights, in evaluation mode."""
+    import torch
+
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+
+    torch.manual_seed(0)
+    model = SaberForConditionalGeneration(tiny_config()).eval()
+    with torch.no_grad():  # wide enough that rows differ, and the heads say something
+        model.lm_head.weight.mul_(8)
+        model.model.audio_tower.onset_head.out.weight.mul_(4)
+    return model
+
+
+def tiny_config(resampler: str = "perceiver", **audio):  # noqa: ANN201, ANN003
+    from transformers import AutoConfig
+
+    from saberlm.adapter.configuration_saber import SaberAudioConfig, SaberConfig
+    from saberlm.prompts import vocab as v
+
+    text = AutoConfig.for_model(
+        "llama",
+        vocab_size=1728,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        max_position_embeddings=4096,
+        tie_word_embeddings=False,
+    )
+    return SaberConfig(
+        audio_config=SaberAudioConfig(
+            hidden_size=24, num_hidden_layers=1, num_attention_heads=2, num_onset_layers=1,
+            num_resampler_layers=1, resampler=resampler, **audio,
+        ),
+        text_config=text,
+        vocab_fingerprint=v.fingerprint(),
+        context_segments=4,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def make_config():  # noqa: ANN201
+    """`tiny_config`, for tests that vary it."""
+    return tiny_config
