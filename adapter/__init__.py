@@ -1,1 +1,2 @@
-"""Sound and tensors: audio decoding, front ends, Conformer, resamplers, the Hugging Face model classes, shipped weights."""
+"""Sound and tensors: audio decoding, front ends, Conformer, resamplers, the Hugging Face model
+classes, shipped weights."""

@@ -1,7 +1,9 @@
 """Sound files in and out: any song becomes mono float32 at one rate, any signal becomes Ogg Vorbis.
 
-libsndfile reads wav, flac, ogg (vorbis, opus) and mp3, recognised by content and not by name; everything
-else (m4a, aac, wma, ...) goes through ``ffmpeg`` when it is on the PATH. Knows nothing of maps, tempo or tokens.
+libsndfile reads wav, flac, ogg (vorbis, opus) and mp3, recognised by content and not by name;
+everything
+else (m4a, aac, wma, ...) goes through ``ffmpeg`` when it is on the PATH. Knows nothing of maps,
+tempo or tokens.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int) -> FloatArray:
         samples: ``(1, T)``, float32, nominally in -1..1.
 
     Raises:
-        ValueError: the file is missing, no audio, damaged, too short, too long, silent or holds NaN.
+        ValueError: the file is missing, no audio, damaged, too short, too long, silent or holds
+        NaN.
     """
     path = Path(path)
     info = audio_info(path)

@@ -13,7 +13,8 @@ from transformers.configuration_utils import SubConfigSpec
 class SaberAudioConfig(PreTrainedConfig):
     """Front end, Conformer, resampler and onset head.
 
-    ``frontend`` is ``logmel`` or ``dac``; ``resampler`` is ``perceiver`` or ``qformer``. Cells are twelfths of a beat.
+    ``frontend`` is ``logmel`` or ``dac``; ``resampler`` is ``perceiver`` or ``qformer``. Cells are
+    twelfths of a beat.
     """
 
     model_type = "saberlm_audio"
@@ -41,7 +42,8 @@ class SaberAudioConfig(PreTrainedConfig):
 class SaberConfig(PreTrainedConfig):
     """The whole model: audio tower and decoder, plus what its tokens mean by fingerprint.
 
-    The token ids repeat the vocabulary's so that this room need not know it; ``vocab_fingerprint`` proves that they agree.
+    The token ids repeat the vocabulary's so that this room need not know it; ``vocab_fingerprint``
+    proves that they agree.
     """
 
     model_type = "saberlm"
@@ -50,14 +52,16 @@ class SaberConfig(PreTrainedConfig):
         "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
     }
 
-    audio_config: dict[str, Any] | PreTrainedConfig | None = None
-    text_config: dict[str, Any] | PreTrainedConfig | None = None
+    audio_config: Any = None  # SaberAudioConfig, or its fields
+    text_config: Any = None  # a Llama configuration, or its fields
     audio_token_id: int = 7
     sketch_token_id: int = 6
     vocab_fingerprint: str = ""
     context_segments: int = 12  # bars the decoder was trained to see at once
     tie_word_embeddings: bool = False
-    calibration: dict[str, Any] | None = None  # densities and hazard weights measured after training
+    calibration: dict[str, Any] | None = (
+        None  # densities and hazard weights measured after training
+    )
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill the sub-configs in."""

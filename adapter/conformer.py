@@ -1,6 +1,8 @@
-"""The Conformer: bidirectional, attending within windows, so a whole song costs what its length costs.
+"""The Conformer: bidirectional, attending within windows, so a whole song costs what its length
+costs.
 
-Macaron blocks after Gulati et al., "Conformer" (2020): half feed-forward, self-attention, convolution, half feed-forward.
+Macaron blocks after Gulati et al., "Conformer" (2020): half feed-forward, self-attention,
+convolution, half feed-forward.
 Shapes: **B** batch, **F** frames (grid cells), **H_a** adapter hidden size.
 """
 
@@ -27,7 +29,8 @@ class FeedForward(nn.Module):
 
 
 class WindowedAttention(nn.Module):
-    """Self-attention of each window of frames to itself and its two neighbours, with a learned bias by distance."""
+    """Self-attention of each window of frames to itself and its two neighbours, with a learned
+    bias by distance."""
 
     def __init__(self, hidden_size: int, num_heads: int, window: int, dropout: float) -> None:
         super().__init__()
@@ -40,7 +43,8 @@ class WindowedAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``x`` ``(B, F, H_a)``, ``mask`` ``(B, F)`` true where there is sound; residual not added."""
+        """``x`` ``(B, F, H_a)``, ``mask`` ``(B, F)`` true where there is sound; residual not
+        added."""
         batch, frames, hidden = x.shape
         window, heads = self.window, self.num_heads
         padded = -frames % window
@@ -56,12 +60,16 @@ class WindowedAttention(nn.Module):
 
         query = query.view(batch * num_windows, window, heads, -1).transpose(1, 2)
         key = neighbours(key).reshape(batch * num_windows, 3 * window, heads, -1).transpose(1, 2)
-        value = neighbours(value).reshape(batch * num_windows, 3 * window, heads, -1).transpose(1, 2)
+        value = (
+            neighbours(value).reshape(batch * num_windows, 3 * window, heads, -1).transpose(1, 2)
+        )
         live = neighbours(functional.pad(mask, (0, padded))[..., None].to(x.dtype))
         live = live.reshape(batch * num_windows, 1, 1, 3 * window) > 0.5
         place = torch.arange(window, device=x.device)
         distance = torch.arange(3 * window, device=x.device)[None] - place[:, None]
-        bias = self.distance_bias[:, distance + window - 1].to(query.dtype)  # (heads, window, 3 window)
+        bias = self.distance_bias[:, distance + window - 1].to(
+            query.dtype
+        )  # (heads, window, 3 window)
         bias = bias.masked_fill(~live, -1e4)  # finite, so a wholly padded window stays finite too
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         mixed = mixed.transpose(1, 2).reshape(batch, num_windows * window, hidden)[:, :frames]
@@ -110,7 +118,8 @@ class ConformerBlock(nn.Module):
         self.norm = nn.LayerNorm(hidden_size)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``x`` ``(B, F, H_a)``, ``mask`` ``(B, F)``; frames outside the mask influence nothing inside it."""
+        """``x`` ``(B, F, H_a)``, ``mask`` ``(B, F)``; frames outside the mask influence nothing
+        inside it."""
         x = x + 0.5 * self.ff1(x)
         x = x + self.attention(x, mask)
         x = x + self.convolution(x, mask)
@@ -119,7 +128,8 @@ class ConformerBlock(nn.Module):
 
 
 class ConformerEncoder(nn.Module):
-    """Grid frames of a front end to hidden frames: normalise, convolve, say where in the bar, then the blocks."""
+    """Grid frames of a front end to hidden frames: normalise, convolve, say where in the bar, then
+    the blocks."""
 
     def __init__(
         self,

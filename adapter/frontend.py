@@ -1,8 +1,11 @@
 """Front ends: sound to frames, and frames to the beat grid.
 
-A front end turns mono audio into frames ``(F, D)`` at a constant `frame_rate`; `grid_frames` then averages frames over the
-cells of the beat grid, so that everything after it counts in beats. Two are here, chosen by config: ``logmel`` (spectrogram and
-its flux, light enough for a CPU) and ``dac`` (the Descript Audio Codec's continuous latents through transformers' `DacModel`;
+A front end turns mono audio into frames ``(F, D)`` at a constant `frame_rate`; `grid_frames` then
+averages frames over the
+cells of the beat grid, so that everything after it counts in beats. Two are here, chosen by
+config: ``logmel`` (spectrogram and
+its flux, light enough for a CPU) and ``dac`` (the Descript Audio Codec's continuous latents
+through transformers' `DacModel`;
 codebook *indices* are labels, not numbers, and are never fed to a network).
 """
 
@@ -30,7 +33,8 @@ class FrontEnd(Protocol):
     num_features: int
 
     def encode(self, samples: Tensor) -> Tensor:
-        """Mono audio ``(T,)`` at `sample_rate` to frames ``(F, D)``; frame i is centred at i / frame_rate seconds."""
+        """Mono audio ``(T,)`` at `sample_rate` to frames ``(F, D)``; frame i is centred at i /
+        frame_rate seconds."""
         ...
 
 
@@ -46,7 +50,8 @@ def _mel_filters(sample_rate: int, n_fft: int, num_mels: int) -> Tensor:
 class LogMelFrontEnd:
     """80 log-mel bands and 40 bands of positive flux, 100 frames a second.
 
-    The flux is the rise over 20 ms in pairs of bands, widened by one frame either side: the cue that says "something starts".
+    The flux is the rise over 20 ms in pairs of bands, widened by one frame either side: the cue
+    that says "something starts".
     """
 
     name = "logmel-24k-100fps-80-40-v1"
@@ -82,11 +87,13 @@ class LogMelFrontEnd:
 
 
 class DacFrontEnd:
-    """Continuous latents of the Descript Audio Codec: 44.1 kHz, a frame every 512 samples, 1024 wide, frozen.
+    """Continuous latents of the Descript Audio Codec: 44.1 kHz, a frame every 512 samples, 1024
+    wide, frozen.
 
     Args:
         model: a transformers `DacModel`; `from_pretrained` loads one from a folder.
-        quantized: take the latents after the residual quantiser (what the decoder hears) instead of before it.
+        quantized: take the latents after the residual quantiser (what the decoder hears) instead
+            of before it.
     """
 
     _chunk_seconds = 2.0
@@ -110,7 +117,8 @@ class DacFrontEnd:
 
     @torch.no_grad()
     def encode(self, samples: Tensor) -> Tensor:
-        """See `FrontEnd.encode`; two-second chunks with a margin (longer ones are slower on a CPU)."""
+        """See `FrontEnd.encode`; two-second chunks with a margin (longer ones are slower on a
+        CPU)."""
         chunk = max(1, round(self._chunk_seconds * self.frame_rate))
         margin = 8  # frames of context either side of a chunk
         num_frames = math.ceil(samples.shape[-1] / self.hop)
@@ -127,12 +135,11 @@ class DacFrontEnd:
         return torch.cat(frames)[:num_frames]
 
 
-def grid_frames(
-    frames: np.ndarray, frame_rate: float, edges_seconds: np.ndarray
-) -> np.ndarray:
+def grid_frames(frames: np.ndarray, frame_rate: float, edges_seconds: np.ndarray) -> np.ndarray:
     """Average frames over consecutive cells of time.
 
-    Each cell takes the exact integral of the frames taken as a step function, so nothing aliases whatever the tempo. Outside
+    Each cell takes the exact integral of the frames taken as a step function, so nothing aliases
+    whatever the tempo. Outside
     the song the first or last frame holds.
 
     Args:
@@ -160,9 +167,8 @@ def grid_frames(
     return (np.diff(integral, axis=0) / width).astype(np.float32)
 
 
-def grid_edges(
-    bpm: float, offset_seconds: float, first_beat: float, num_beats: int
-) -> np.ndarray:
-    """Edges in seconds of the grid cells of ``num_beats`` beats from ``first_beat``; cell i is centred on tick i of 12 a beat."""
+def grid_edges(bpm: float, offset_seconds: float, first_beat: float, num_beats: int) -> np.ndarray:
+    """Edges in seconds of the grid cells of ``num_beats`` beats from ``first_beat``; cell i is
+    centred on tick i of 12 a beat."""
     cells = np.arange(num_beats * GRID_PER_BEAT + 1) - 0.5
     return offset_seconds + (first_beat + cells / GRID_PER_BEAT) * 60.0 / bpm

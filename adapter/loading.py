@@ -1,4 +1,5 @@
-"""Loading a trained model: shipped by name or from a folder, safetensors only, vocabulary checked."""
+"""Loading a trained model: shipped by name or from a folder, safetensors only, vocabulary
+checked."""
 
 from __future__ import annotations
 
@@ -38,19 +39,25 @@ def model_folder(name_or_dir: str | Path) -> Path:
         return folder
     names = sorted(p.name for p in PRETRAINED.glob("*") if p.is_dir())
     raise ValueError(
-        f"model: expected one of {', '.join(names) or '(none shipped)'} or a folder with config.json and"
+        f"model: expected one of {', '.join(names) or '(none shipped)'} or a folder"
+        f" with config.json and"
         f" model.safetensors, found {str(name_or_dir)!r}: likely a misspelt name or path"
     )
 
 
 def load_model(
-    name_or_dir: str | Path, fingerprint: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    name_or_dir: str | Path,
+    fingerprint: str,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
 ) -> LoadedModel:
     """Load a model for decoding.
 
     Args:
         name_or_dir: a shipped model's name (``nano``) or a folder.
-        fingerprint: the vocabulary's (`saberlm.prompts.vocab.fingerprint`); this room does not know it by itself.
+        fingerprint: the vocabulary's (`saberlm.prompts.vocab.fingerprint`); this room does not
+            know it by itself.
         device: ``cpu`` or ``cuda``.
         dtype: to compute in.
 
@@ -59,20 +66,26 @@ def load_model(
     """
     folder = model_folder(name_or_dir)
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError("device: expected a CUDA GPU for --device cuda, found none: likely a CPU build of torch")
+        raise ValueError(
+            "device: expected a CUDA GPU for --device cuda, found none: likely a CPU build of torch"
+        )
     weights = folder / "model.safetensors"
     for needed in (folder / "config.json", weights):
         if not needed.is_file():
-            raise ValueError(f"{folder}: expected {needed.name}, found none: likely not a saberlm model folder")
+            raise ValueError(
+                f"{folder}: expected {needed.name}, found none: likely not a saberlm model folder"
+            )
     try:
         config = SaberConfig.from_pretrained(folder)
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(
-            f"{folder / 'config.json'}: expected a saberlm configuration, found {_first_line(error)}"
+            f"{folder / 'config.json'}: expected a saberlm configuration,"
+            f" found {_first_line(error)}"
         ) from None
     if config.vocab_fingerprint != fingerprint:
         raise ValueError(
-            f"{folder}: expected weights of vocabulary {fingerprint}, found {config.vocab_fingerprint or 'none'}:"
+            f"{folder}: expected weights of vocabulary {fingerprint},"
+            f" found {config.vocab_fingerprint or 'none'}:"
             " the model was trained with another version of saberlm"
         )
     check_weights(weights)
@@ -87,7 +100,8 @@ def load_model(
     missing = sorted(info["missing_keys"])
     if missing:
         raise ValueError(
-            f"{weights}: expected all weights of the model, found {len(missing)} missing ({missing[0]}, ...):"
+            f"{weights}: expected all weights of the model, found {len(missing)} missing"
+            f" ({missing[0]}, ...):"
             " likely saved from another configuration"
         )
     model.to(device).eval()
@@ -108,7 +122,8 @@ def check_weights(path: Path) -> None:
             f.keys()
     except (SafetensorError, OSError) as error:
         raise ValueError(
-            f"{path}: expected a safetensors file, found {path.stat().st_size} bytes that do not read"
+            f"{path}: expected a safetensors file, found {path.stat().st_size} bytes"
+            " that do not read"
             f" ({_first_line(error)}): likely a download that was cut short"
         ) from None
 

@@ -1,7 +1,9 @@
 """The model: audio tower + Llama decoder, in the shape of transformers' audio language models.
 
-Shapes: **B** batch, **F** grid cells (12 a beat), **D** front-end features, **H_a** adapter hidden size, **N** latents (4 a beat),
-**H** decoder hidden size, **S** tokens, **K** bars of the whole song (its sketch), **V** vocabulary.
+Shapes: **B** batch, **F** grid cells (12 a beat), **D** front-end features, **H_a** adapter hidden
+size, **N** latents (4 a beat),
+**H** decoder hidden size, **S** tokens, **K** bars of the whole song (its sketch), **V**
+vocabulary.
 """
 
 from __future__ import annotations
@@ -121,7 +123,8 @@ class SaberAudioTower(SaberPreTrainedModel):
         return (features.float() - self.feature_mean) / self.feature_std
 
     def forward(self, audio_features: Tensor, audio_mask: Tensor) -> Tensor:
-        """``(B, F, D)`` raw grid frames from a bar's start, ``(B, F)`` bool -> latents ``(B, N, H_a)``."""
+        """``(B, F, D)`` raw grid frames from a bar's start, ``(B, F)`` bool -> latents ``(B, N,
+        H_a)``."""
         hidden = self.encoder(self.normalise(audio_features), audio_mask)
         return self.resampler(hidden, audio_mask)
 
@@ -131,7 +134,8 @@ class SaberAudioTower(SaberPreTrainedModel):
 
 
 class SaberProjector(nn.Module):
-    """Latents and the song's sketch into the decoder's space, both marked with their bar's number."""
+    """Latents and the song's sketch into the decoder's space, both marked with their bar's
+    number."""
 
     def __init__(self, config: SaberConfig) -> None:
         super().__init__()
@@ -170,7 +174,9 @@ class SaberModel(SaberPreTrainedModel):
         self.audio_tower = SaberAudioTower(config.audio_config)
         self.projector = SaberProjector(config)
         self.language_model = AutoModel.from_config(config.text_config)
-        self.onset_loss: Tensor | None = None  # of the last forward with targets; the trainer adds it
+        self.onset_loss: Tensor | None = (
+            None  # of the last forward with targets; the trainer adds it
+        )
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -195,7 +201,8 @@ class SaberModel(SaberPreTrainedModel):
         """Embeddings of a window's bars and of the song's sketch.
 
         Args:
-            audio_features: raw grid frames ``(B, F, D)`` of the window with ``audio_margin_bars`` bars either side.
+            audio_features: raw grid frames ``(B, F, D)`` of the window with ``audio_margin_bars``
+                bars either side.
             audio_num_bars: ``(B,)`` bars of the window in use, margins not counted.
             sketch_features: mean raw frame of every bar of the song ``(B, K, D)``.
             sketch_num_bars: ``(B,)`` bars of each song.
@@ -203,7 +210,8 @@ class SaberModel(SaberPreTrainedModel):
             audio_margin_bars: bars of context either side, encoded but not embedded.
 
         Returns:
-            ``pooler_output``: flat ``(n, H)`` in placeholder order of each row, sketch first, rows one after the other;
+            ``pooler_output``: flat ``(n, H)`` in placeholder order of each row, sketch first, rows
+            one after the other;
             ``last_hidden_state``: latents ``(B, N, H_a)`` without the margins.
         """
         c = self.config.audio_config
@@ -228,12 +236,15 @@ class SaberModel(SaberPreTrainedModel):
         )
 
     def get_placeholder_mask(self, input_ids: Tensor, embeds: Tensor, audio: Tensor) -> Tensor:
-        """Where audio goes, ``(B, S, 1)``; the count is checked, which `masked_scatter` does not do.
+        """Where audio goes, ``(B, S, 1)``; the count is checked, which `masked_scatter` does not
+        do.
 
         Raises:
             ValueError: placeholders and embeddings differ in number.
         """
-        mask = (input_ids == self.config.audio_token_id) | (input_ids == self.config.sketch_token_id)
+        mask = (input_ids == self.config.audio_token_id) | (
+            input_ids == self.config.sketch_token_id
+        )
         wanted, given = int(mask.sum()), audio.shape[0]
         if wanted != given:
             raise ValueError(
@@ -264,8 +275,10 @@ class SaberModel(SaberPreTrainedModel):
     ) -> SaberModelOutputWithPast:
         """Run the decoder over tokens with audio put in at the placeholders.
 
-        Give either ``audio_features`` with its companions (see `get_audio_features`) or ``audio_embeds`` ``(n, H)`` made
-        before; neither on later steps of a cached generation. With ``onset_targets`` the onset loss is kept in `onset_loss`.
+        Give either ``audio_features`` with its companions (see `get_audio_features`) or
+        ``audio_embeds`` ``(n, H)`` made
+        before; neither on later steps of a cached generation. With ``onset_targets`` the onset
+        loss is kept in `onset_loss`.
         """
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
@@ -286,7 +299,9 @@ class SaberModel(SaberPreTrainedModel):
             if onset_conditions is not None:
                 latents = out.last_hidden_state
                 place = torch.arange(latents.shape[1], device=latents.device)[None]
-                latent_mask = place < audio_num_bars[:, None] * self.config.audio_config.latents_per_bar
+                latent_mask = (
+                    place < audio_num_bars[:, None] * self.config.audio_config.latents_per_bar
+                )
                 onset_logits = self.audio_tower.onsets(latents, latent_mask, onset_conditions)
                 if onset_targets is not None:
                     self.onset_loss = onset_loss(onset_logits, onset_targets)
@@ -350,7 +365,8 @@ class SaberForConditionalGeneration(SaberPreTrainedModel, GenerationMixin):
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits ``(B, S, V)`` and, with ``labels``, the next-token loss; see `SaberModel.forward` for the audio."""
+        """Logits ``(B, S, V)`` and, with ``labels``, the next-token loss; see `SaberModel.forward`
+        for the audio."""
         out = self.model(
             input_ids=input_ids,
             audio_features=audio_features,

@@ -1,7 +1,9 @@
 """The auxiliary onset head: what the tower hears, as chances per tick.
 
-Per latent it says, for each of the 12 ticks that begin at the latent, how likely a note starts there and how likely something
-else (a light, mostly) does where no note does. It is trained from the first step (a decoder left to itself does not listen,
+Per latent it says, for each of the 12 ticks that begin at the latent, how likely a note starts
+there and how likely something
+else (a light, mostly) does where no note does. It is trained from the first step (a decoder left
+to itself does not listen,
 DESIGN section 4), and at inference its hazard joins the decoder's position logits.
 """
 
@@ -23,7 +25,8 @@ CONDITION_NOTE, CONDITION_OTHER = 0, 1
 class OnsetHead(nn.Module):
     """Latents and conditions to onset logits per tick.
 
-    Conditions are a row of four numbers: difficulty 0-4 (5 unknown), notes per second (negative unknown), log2(BPM / 135),
+    Conditions are a row of four numbers: difficulty 0-4 (5 unknown), notes per second (negative
+    unknown), log2(BPM / 135),
     lights (1 on, 0 off).
     """
 
@@ -35,14 +38,17 @@ class OnsetHead(nn.Module):
         self.condition = nn.Sequential(
             nn.Linear(hidden_size, hidden_size), nn.GELU(), nn.Linear(hidden_size, hidden_size)
         )
-        self.films = nn.ModuleList(nn.Linear(hidden_size, 2 * hidden_size) for _ in range(num_layers))
+        self.films = nn.ModuleList(
+            nn.Linear(hidden_size, 2 * hidden_size) for _ in range(num_layers)
+        )
         self.layers = nn.ModuleList(
             ConformerBlock(hidden_size, num_heads, **block) for _ in range(num_layers)
         )
         self.out = nn.Linear(hidden_size, 2 * self.ticks_per_latent)
 
     def forward(self, latents: Tensor, mask: Tensor, conditions: Tensor) -> Tensor:
-        """``(B, N, H_a)``, ``(B, N)``, ``(B, 4)`` -> logits ``(B, N * 12, 2)``: note, and something else given no note."""
+        """``(B, N, H_a)``, ``(B, N)``, ``(B, 4)`` -> logits ``(B, N * 12, 2)``: note, and
+        something else given no note."""
         known = conditions[:, 1] >= 0
         numbers = torch.stack(
             [
@@ -54,7 +60,8 @@ class OnsetHead(nn.Module):
             dim=1,
         )
         condition = self.condition(
-            self.difficulty(conditions[:, 0].long()) + self.numbers(numbers.to(self.numbers.weight.dtype))
+            self.difficulty(conditions[:, 0].long())
+            + self.numbers(numbers.to(self.numbers.weight.dtype))
         )
         x = latents + condition[:, None]
         for film, layer in zip(self.films, self.layers, strict=True):
@@ -69,7 +76,8 @@ def onset_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
     Args:
         logits: ``(B, T, 2)``.
-        targets: ``(B, T)`` int8: 0 nothing, 1 a note starts, 2 something else does, -1 unknown, -2 no note but lights unknown.
+        targets: ``(B, T)`` int8: 0 nothing, 1 a note starts, 2 something else does, -1 unknown, -2
+            no note but lights unknown.
     """
     known = targets != -1
     note = functional.binary_cross_entropy_with_logits(

@@ -1,6 +1,8 @@
-"""The processor: songs to grid features; and a tokenizer over the model's ids for the libraries that insist on one.
+"""The processor: songs to grid features; and a tokenizer over the model's ids for the libraries
+that insist on one.
 
-This room knows ids, not their meaning: the tokenizer spells id 12 as ``<12>``. `saberlm.prompts` says what they mean.
+This room knows ids, not their meaning: the tokenizer spells id 12 as ``<12>``. `saberlm.prompts`
+says what they mean.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ def make_frontend(name: str, path: str | None = None) -> FrontEnd:
         return LogMelFrontEnd()
     if name == "dac":
         if not path:
-            raise ValueError("front end 'dac' needs frontend_path, the folder of a DacModel; none is given")
+            raise ValueError(
+                "front end 'dac' needs frontend_path, the folder of a DacModel; none is given"
+            )
         return DacFrontEnd.from_pretrained(path)
     raise ValueError(f"frontend must be 'logmel' or 'dac', found {name!r}")
 
@@ -50,7 +54,9 @@ class SaberFeatureExtractor(FeatureExtractionMixin):
 
     model_input_names = ["audio_features", "sketch_features"]  # noqa: RUF012 - transformers' own shape
 
-    def __init__(self, frontend: str = "logmel", frontend_path: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, frontend: str = "logmel", frontend_path: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.frontend = frontend
         self.frontend_path = frontend_path
@@ -76,7 +82,8 @@ class SaberFeatureExtractor(FeatureExtractionMixin):
             return_tensors: only ``pt``.
 
         Returns:
-            ``audio_features`` ``(1, F, D)`` from ``margin_bars`` before bar 0, ``sketch_features`` ``(1, K, D)``,
+            ``audio_features`` ``(1, F, D)`` from ``margin_bars`` before bar 0, ``sketch_features``
+            ``(1, K, D)``,
             ``audio_num_bars`` ``(1,)`` (K).
         """
         if return_tensors != "pt":
@@ -86,7 +93,10 @@ class SaberFeatureExtractor(FeatureExtractionMixin):
         seconds = len(samples) / front.sample_rate
         bars = max(1, int(np.ceil((seconds - offset_seconds) * bpm / 60 / BEATS_PER_BAR)))
         edges = grid_edges(
-            bpm, offset_seconds, -margin_bars * BEATS_PER_BAR, (bars + 2 * margin_bars) * BEATS_PER_BAR
+            bpm,
+            offset_seconds,
+            -margin_bars * BEATS_PER_BAR,
+            (bars + 2 * margin_bars) * BEATS_PER_BAR,
         )
         grid = grid_frames(frames, front.frame_rate, edges)
         cells = BEATS_PER_BAR * GRID_PER_BEAT
@@ -101,7 +111,9 @@ class SaberFeatureExtractor(FeatureExtractionMixin):
         )
 
 
-def make_tokenizer(vocab_size: int = 1677, pad_token_id: int = 0, eos_token_id: int = 3) -> PreTrainedTokenizerFast:
+def make_tokenizer(
+    vocab_size: int = 1677, pad_token_id: int = 0, eos_token_id: int = 3
+) -> PreTrainedTokenizerFast:
     """A tokenizer that spells id i as ``<i>``, for trainers and savers that want one."""
     vocab = {f"<{i}>": i for i in range(vocab_size)}
     backend = Tokenizer(models.WordLevel(vocab, unk_token="<1>"))
@@ -122,4 +134,6 @@ class SaberProcessor(ProcessorMixin):
     tokenizer_class = "PreTrainedTokenizerFast"
 
     def __init__(self, feature_extractor: Any = None, tokenizer: Any = None, **kwargs: Any) -> None:
-        super().__init__(feature_extractor or SaberFeatureExtractor(), tokenizer or make_tokenizer())
+        super().__init__(
+            feature_extractor or SaberFeatureExtractor(), tokenizer or make_tokenizer()
+        )

@@ -1,4 +1,5 @@
-"""Registers the classes with transformers' Auto classes; importing this (or loading a model) is enough.
+"""Registers the classes with transformers' Auto classes; importing this (or loading a model) is
+enough.
 
 Apart from the package's ``__init__`` so that ``saberlm --help`` imports no torch.
 """

@@ -1,8 +1,11 @@
 """Resamplers: hidden frames on the beat grid to a few latents a beat.
 
-Both are beat-synchronous: latent n of a bar asks with its own phase. ``perceiver`` lets each latent look at the frames around
-its time (Flamingo's Perceiver resampler, made local); ``qformer`` gives each bar its own set of queries that also attend to each
-other (BLIP-2's Q-Former in windows, as GraniteSpeech has it). Shapes: **N** latents, otherwise as in `conformer`.
+Both are beat-synchronous: latent n of a bar asks with its own phase. ``perceiver`` lets each
+latent look at the frames around
+its time (Flamingo's Perceiver resampler, made local); ``qformer`` gives each bar its own set of
+queries that also attend to each
+other (BLIP-2's Q-Former in windows, as GraniteSpeech has it). Shapes: **N** latents, otherwise as
+in `conformer`.
 """
 
 from __future__ import annotations
@@ -30,14 +33,17 @@ class LocalCrossAttention(nn.Module):
         self.place_bias = nn.Parameter(torch.zeros(num_heads, span))
 
     def forward(self, latents: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
-        """``latents`` ``(B, N, H_a)``, ``frames`` ``(B, F, H_a)`` with F = N * stride, ``mask`` ``(B, F)``."""
+        """``latents`` ``(B, N, H_a)``, ``frames`` ``(B, F, H_a)`` with F = N * stride, ``mask``
+        ``(B, F)``."""
         batch, num_latents, hidden = latents.shape
         heads, size = self.num_heads, hidden // self.num_heads
         before = (self.span - self.stride) // 2
         after = self.span - self.stride - before
         query = self.query(self.query_norm(latents)).view(batch, num_latents, heads, size)
         key_value = self.key_value(self.frame_norm(frames))
-        key_value = functional.pad(key_value, (0, 0, before, after)).unfold(1, self.span, self.stride)
+        key_value = functional.pad(key_value, (0, 0, before, after)).unfold(
+            1, self.span, self.stride
+        )
         key, value = key_value.view(batch, num_latents, 2, heads, size, self.span).unbind(2)
         live = functional.pad(mask, (before, after)).unfold(1, self.span, self.stride)
         scores = torch.einsum("bnhc,bnhcs->bnhs", query, key) * size**-0.5
@@ -48,7 +54,8 @@ class LocalCrossAttention(nn.Module):
 
 
 class PerceiverResampler(nn.Module):
-    """Beat-synchronous Perceiver: queries made of their phase in the bar and the frame under them."""
+    """Beat-synchronous Perceiver: queries made of their phase in the bar and the frame under
+    them."""
 
     def __init__(
         self,
@@ -86,7 +93,8 @@ class PerceiverResampler(nn.Module):
 
 
 class QFormerResampler(nn.Module):
-    """Windowed Q-Former: each bar's queries attend to each other and to the bar's frames and half a bar either side."""
+    """Windowed Q-Former: each bar's queries attend to each other and to the bar's frames and half
+    a bar either side."""
 
     def __init__(
         self,
@@ -105,10 +113,12 @@ class QFormerResampler(nn.Module):
         self.query = nn.Parameter(torch.randn(latents_per_bar, hidden_size) * 0.02)
         self.frame_place = nn.Parameter(torch.randn(2 * self.cells_per_bar, hidden_size) * 0.02)
         self.self_attention = nn.ModuleList(
-            nn.MultiheadAttention(hidden_size, num_heads, batch_first=True) for _ in range(num_layers)
+            nn.MultiheadAttention(hidden_size, num_heads, batch_first=True)
+            for _ in range(num_layers)
         )
         self.cross_attention = nn.ModuleList(
-            nn.MultiheadAttention(hidden_size, num_heads, batch_first=True) for _ in range(num_layers)
+            nn.MultiheadAttention(hidden_size, num_heads, batch_first=True)
+            for _ in range(num_layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden_size) for _ in range(3 * num_layers))
         self.feed_forward = nn.ModuleList(
@@ -123,9 +133,13 @@ class QFormerResampler(nn.Module):
         windows = functional.pad(frames, (0, 0, side, side))
         windows = windows.unfold(1, 2 * self.cells_per_bar, self.cells_per_bar).transpose(2, 3)
         windows = windows.reshape(batch * bars, -1, hidden) + self.frame_place
-        live = functional.pad(mask, (side, side)).unfold(1, 2 * self.cells_per_bar, self.cells_per_bar)
+        live = functional.pad(mask, (side, side)).unfold(
+            1, 2 * self.cells_per_bar, self.cells_per_bar
+        )
         dead = ~live.reshape(batch * bars, -1)
-        dead = dead & ~dead.all(1, keepdim=True)  # a wholly padded bar attends to its padding: finite, and unused
+        dead = dead & ~dead.all(
+            1, keepdim=True
+        )  # a wholly padded bar attends to its padding: finite, and unused
         latents = self.query.expand(batch * bars, -1, -1)
         for i, (own, cross, feed_forward) in enumerate(
             zip(self.self_attention, self.cross_attention, self.feed_forward, strict=True)

@@ -1,1 +1,2 @@
-"""Judging a map, ours or a human one: validity, counts, parity, timing. Knows nothing of the model."""
+"""Judging a map, ours or a human one: validity, counts, parity, timing. Knows nothing of the
+model."""

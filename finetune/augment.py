@@ -1,6 +1,8 @@
-"""Augmentation of the sound that keeps the map true: small shifts, gain and tone, and masks over time and frequency.
+"""Augmentation of the sound that keeps the map true: small shifts, gain and tone, and masks over
+time and frequency.
 
-Features are the ``logmel`` front end's grid frames (80 log-mel bands, 40 flux bands); other widths are masked alone.
+Features are the ``logmel`` front end's grid frames (80 log-mel bands, 40 flux bands); other widths
+are masked alone.
 """
 
 from __future__ import annotations
@@ -24,14 +26,19 @@ def augment_features(features: np.ndarray, random: Random) -> np.ndarray:
     out = features.copy()
     frames, width = out.shape
     if width == _NUM_MELS + _NUM_FLUX:
-        tone = np.interp(np.arange(_NUM_MELS), np.linspace(0, _NUM_MELS - 1, 5), rng.normal(0, 0.4, 5))
+        tone = np.interp(
+            np.arange(_NUM_MELS), np.linspace(0, _NUM_MELS - 1, 5), rng.normal(0, 0.4, 5)
+        )
         out[:, :_NUM_MELS] += tone + rng.normal(0, 0.5)
         out[:, _NUM_MELS:] *= np.exp(rng.normal(0, 0.15))
     quiet = out.mean(0)
     for _ in range(int(rng.integers(0, 3))):
         if width == _NUM_MELS + _NUM_FLUX:
             low, span = int(rng.integers(0, 35)), int(rng.integers(1, 7))
-            bands = [*range(2 * low, 2 * (low + span)), *range(_NUM_MELS + low, _NUM_MELS + low + span)]
+            bands = [
+                *range(2 * low, 2 * (low + span)),
+                *range(_NUM_MELS + low, _NUM_MELS + low + span),
+            ]
             bands = [b for b in bands if b < width]
         else:
             low, span = int(rng.integers(0, width)), int(rng.integers(1, width // 10 + 2))

@@ -1,10 +1,10 @@
-"""`saberlm data build`: maps with songs to a cached dataset of frames and token streams on each map's fitted grid."""
+"""`saberlm data build`: maps with songs to a cached dataset of frames and token streams on each
+map's fitted grid."""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,8 @@ from saberlm.prompts.tempo import TempoMap
 from saberlm.prompts.tokens import encode
 
 MIN_ON_GRID = 0.6
-"""A difficulty with fewer of its notes on quarters of the fitted grid is dropped (DESIGN section 2)."""
+"""A difficulty with fewer of its notes on quarters of the fitted grid is dropped (DESIGN section
+2)."""
 MIN_NOTES = 40
 MAX_NPS = 16.0
 FINISHED_SECONDS = 20.0
@@ -57,11 +58,13 @@ class BuildReport:
 def build_dataset(maps_dir: Path, out_dir: Path, frontend: FrontEnd) -> BuildReport:
     """Build or go on building a dataset.
 
-    Finished shards are kept, so a build that was stopped goes on where it was. The index and the report are written last.
+    Finished shards are kept, so a build that was stopped goes on where it was. The index and the
+    report are written last.
 
     Args:
         maps_dir: see `saberlm.finetune.sources.find_sources`.
-        out_dir: where shards, ``index.jsonl``, ``report.txt`` and the features' mean and deviation go.
+        out_dir: where shards, ``index.jsonl``, ``report.txt`` and the features' mean and deviation
+            go.
         frontend: makes the frames.
 
     Returns:
@@ -81,15 +84,19 @@ def build_dataset(maps_dir: Path, out_dir: Path, frontend: FrontEnd) -> BuildRep
             notes = _build_song(source, target, frontend)
             temporary = notes_file.with_suffix(".partial")
             temporary.write_text(json.dumps(notes))
-            os.replace(temporary, notes_file)
+            temporary.replace(notes_file)
         notes = json.loads(notes_file.read_text())
         for title in ("songs", "difficulties", "objects"):
             getattr(report, title).update(notes[title])
         report.dropped += notes["dropped"]
         if notes["kept"]:
-            index.append({"shard": f"shards/{target.name}", "split": source.split, **notes["about"]})
+            index.append(
+                {"shard": f"shards/{target.name}", "split": source.split, **notes["about"]}
+            )
     if not index:
-        raise ValueError(f"no song of {maps_dir} could be used; see the reasons:\n{report.render()}")
+        raise ValueError(
+            f"no song of {maps_dir} could be used; see the reasons:\n{report.render()}"
+        )
     _write(out_dir / INDEX_NAME, "".join(json.dumps(row) + "\n" for row in index))
     _write(out_dir / "report.txt", report.render())
     return report
@@ -98,7 +105,7 @@ def build_dataset(maps_dir: Path, out_dir: Path, frontend: FrontEnd) -> BuildRep
 def _write(path: Path, text: str) -> None:
     temporary = path.with_suffix(".partial")
     temporary.write_text(text)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _build_song(source: MapSource, target: Path, frontend: FrontEnd) -> dict[str, object]:
@@ -133,18 +140,20 @@ def _build_song(source: MapSource, target: Path, frontend: FrontEnd) -> dict[str
 
 def _shard_of(source: MapSource, frontend: FrontEnd, report: BuildReport) -> SongShard | None:
     level = read_level(source.level)
-    tempi = {
-        d.name: TempoMap(level.info.bpm, d.beatmap.bpm_events) for d in level.difficulties
-    }
+    tempi = {d.name: TempoMap(level.info.bpm, d.beatmap.bpm_events) for d in level.difficulties}
     seconds = {d.name: note_seconds(d.beatmap, tempi[d.name]) for d in level.difficulties}
     usable = [d for d in level.difficulties if len(seconds[d.name]) >= MIN_NOTES]
-    report.difficulties[f"dropped: under {MIN_NOTES} notes"] += len(level.difficulties) - len(usable)
+    report.difficulties[f"dropped: under {MIN_NOTES} notes"] += len(level.difficulties) - len(
+        usable
+    )
     if not usable:
         report.songs["dropped: no Standard difficulty with notes"] += 1
         report.dropped.append(f"song {source.key}: no Standard difficulty of {MIN_NOTES} notes")
         return None
     grid = fit_grid(np.concatenate([seconds[d.name] for d in usable]), level.info.bpm)
-    samples = load_audio(_audio_of(source, level.info.audio_filename, target_dir=None), frontend.sample_rate)
+    samples = load_audio(
+        _audio_of(source, level.info.audio_filename, target_dir=None), frontend.sample_rate
+    )
     duration = samples.shape[-1] / frontend.sample_rate
     beats = (duration - grid.offset_seconds) * grid.bpm / 60
     num_bars = int(np.ceil(beats / v.BEATS_PER_SEGMENT))
@@ -157,13 +166,23 @@ def _shard_of(source: MapSource, frontend: FrontEnd, report: BuildReport) -> Son
         share = on_quarters(seconds[d.name], grid.bpm, phase)
         rate = len(seconds[d.name]) / max(seconds[d.name][-1] - seconds[d.name][0], 1e-9)
         if share < MIN_ON_GRID or rate > MAX_NPS:
-            why = f"{share:.0%} of notes on the grid" if share < MIN_ON_GRID else f"{rate:.1f} notes/s"
+            why = (
+                f"{share:.0%} of notes on the grid"
+                if share < MIN_ON_GRID
+                else f"{rate:.1f} notes/s"
+            )
             report.difficulties[
-                "dropped: off the grid" if share < MIN_ON_GRID else f"dropped: over {MAX_NPS} notes/s"
+                "dropped: off the grid"
+                if share < MIN_ON_GRID
+                else f"dropped: over {MAX_NPS} notes/s"
             ] += 1
             report.dropped.append(f"song {source.key} {d.name}: {why} at {grid.bpm:g} BPM")
             continue
-        streams.append(_stream_of(d, tempi[d.name], grid, source.rating, num_bars, duration, seconds[d.name], report))
+        streams.append(
+            _stream_of(
+                d, tempi[d.name], grid, source.rating, num_bars, duration, seconds[d.name], report
+            )
+        )
     if not streams:
         report.songs["dropped: no difficulty left"] += 1
         return None

@@ -1,6 +1,7 @@
 """Collators: window numbers to padded batches with labels.
 
-The datasets that trainers see hold only numbers (song, difficulty, bar); the collators own the shards and make the rows, so that
+The datasets that trainers see hold only numbers (song, difficulty, bar); the collators own the
+shards and make the rows, so that
 every epoch is augmented afresh and nothing but integers passes through the trainer's data code.
 """
 
@@ -27,7 +28,9 @@ from saberlm.prompts import vocab as v
 IGNORE = -100
 
 
-def window_table(songs: list[SongShard], size: int, limit: int | None = None) -> dict[str, list[int]]:
+def window_table(
+    songs: list[SongShard], size: int, limit: int | None = None
+) -> dict[str, list[int]]:
     """Columns of every window of every difficulty, for `datasets.Dataset.from_dict`.
 
     Args:
@@ -36,7 +39,8 @@ def window_table(songs: list[SongShard], size: int, limit: int | None = None) ->
         limit: take that many windows, evenly spread; None for all.
 
     Returns:
-        ``song``, ``difficulty``, ``bar`` and ``length``, about the tokens of the window: rows of like length batch together.
+        ``song``, ``difficulty``, ``bar`` and ``length``, about the tokens of the window: rows of
+        like length batch together.
     """
     rows = [
         (i, j, start)
@@ -59,7 +63,8 @@ def window_table(songs: list[SongShard], size: int, limit: int | None = None) ->
 
 
 class DataCollatorForBeatmapModeling:
-    """Windows to batches for `SaberForConditionalGeneration` (right-padded, labels on map tokens only).
+    """Windows to batches for `SaberForConditionalGeneration` (right-padded, labels on map tokens
+    only).
 
     Args:
         songs: the shards that the rows number.
@@ -100,7 +105,10 @@ class DataCollatorForBeatmapModeling:
             if key not in self.mirrors:
                 self.mirrors[key] = mirrored(stream)
             bars = self.mirrors[key]
-        bar = min(max(0, bar + self.random.randrange(-self.size // 2, self.size // 2 + 1)), song.num_bars - 1)
+        bar = min(
+            max(0, bar + self.random.randrange(-self.size // 2, self.size // 2 + 1)),
+            song.num_bars - 1,
+        )
         return make_row(
             song,
             stream,

@@ -1,7 +1,9 @@
 """Fit each human map's grid: the tempo octave and phase that put its notes on the beat.
 
-About half of the real maps carry a constant offset between their notes and beat 0, and some state half or double the tempo
-(DESIGN section 2). Training on the raw grid would teach noise, so the data build fits the grid first and reports what it did.
+About half of the real maps carry a constant offset between their notes and beat 0, and some state
+half or double the tempo
+(DESIGN section 2). Training on the raw grid would teach noise, so the data build fits the grid
+first and reports what it did.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ _SUBDIVISIONS = ((1, 0.4), (2, 0.3), (4, 1.0))
 
 @dataclass(frozen=True)
 class FittedGrid:
-    """A steady grid: beat b falls at ``offset_seconds + b * 60 / bpm``; ``on_grid`` is the share of notes on its quarters."""
+    """A steady grid: beat b falls at ``offset_seconds + b * 60 / bpm``; ``on_grid`` is the share
+    of notes on its quarters."""
 
     bpm: float
     offset_seconds: float
@@ -36,13 +39,15 @@ def fold_bpm(bpm: float) -> float:
 def fit_phase(seconds: np.ndarray, bpm: float) -> float:
     """Phase in beats (0 <= phase < 1) of the grid at ``bpm`` that best explains note times.
 
-    Scores phases by how near the notes lie to whole, half and quarter beats (Gaussian of 6 ms), prefers the stated phase 0
+    Scores phases by how near the notes lie to whole, half and quarter beats (Gaussian of 6 ms),
+    prefers the stated phase 0
     within 3 %, and refines the winner by the median residual.
     """
     beats = seconds * bpm / 60
     sigma = _SIGMA_SECONDS * bpm / 60
     phases = np.arange(0, 1, 1 / 480)
-    # scores repeat with the fraction of the beat, so histogram it instead of comparing every note with every phase
+    # scores repeat with the fraction of the beat, so histogram it instead of comparing every note
+    # with every phase
     counts = np.bincount(np.round((beats % 1) * 1920).astype(int) % 1920, minlength=1920)
     places = np.arange(1920) / 1920
     offset = places[None, :] - phases[:, None]
@@ -69,7 +74,8 @@ def on_quarters(seconds: np.ndarray, bpm: float, phase: float) -> float:
 
 
 def choose_downbeat(seconds: np.ndarray, bpm: float, phase: float) -> int:
-    """Which beat of four starts the bar, 0-3, from where the notes' weight falls; 0 unless another is clearly fuller.
+    """Which beat of four starts the bar, 0-3, from where the notes' weight falls; 0 unless another
+    is clearly fuller.
 
     Mappers place beat 0 on a downbeat, so the stated bar holds unless the evidence is strong.
     """

@@ -17,7 +17,8 @@ from saberlm.prompts.tempo import TempoMap
 _T = TypeVar("_T")
 
 MIN_LIGHTS_PER_BEAT = 0.25
-"""Below this a difficulty counts as unlit: it is taught without lights rather than taught darkness."""
+"""Below this a difficulty counts as unlit: it is taught without lights rather than taught
+darkness."""
 _LIT_TYPES = frozenset((0, 1, 2, 3, 4))
 
 
@@ -28,7 +29,8 @@ def note_seconds(beatmap: Beatmap, tempo: TempoMap) -> np.ndarray:
 
 
 def retime(beatmap: Beatmap, tempo: TempoMap, grid: FittedGrid) -> Beatmap:
-    """The same map with every time in beats of the fitted grid; its own tempo events go, the grid being steady."""
+    """The same map with every time in beats of the fitted grid; its own tempo events go, the grid
+    being steady."""
 
     def move(beat: float) -> float:
         return (float(tempo.to_seconds(beat)) - grid.offset_seconds) * grid.bpm / 60
@@ -67,8 +69,10 @@ def is_lit(beatmap: Beatmap) -> bool:
 def style_words(beatmap: Beatmap) -> str | None:
     """Words for how a map plays, by rule: the style tags that the data itself lacks.
 
-    ``streams``: over 35 % of steps between onsets are a quarter beat or less; ``jumps``: over 45 % of onsets are doubles;
-    ``tech``: over 45 % of notes are diagonal; ``chill``: neither and mostly half-beat or slower; none: unknown.
+    ``streams``: over 35 % of steps between onsets are a quarter beat or less; ``jumps``: over 45 %
+    of onsets are doubles;
+    ``tech``: over 45 % of notes are diagonal; ``chill``: neither and mostly half-beat or slower;
+    none: unknown.
     """
     onsets = sorted({round(n.beat * 48) for n in beatmap.color_notes})
     if len(onsets) < 50:

@@ -1,6 +1,8 @@
-"""Learning rate over a budget of minutes: a training that stops when it was told to, with its rate brought down by then.
+"""Learning rate over a budget of minutes: a training that stops when it was told to, with its rate
+brought down by then.
 
-On a shared CPU the steps an hour holds are not known beforehand, so the schedule runs on the clock (or on steps, whichever is
+On a shared CPU the steps an hour holds are not known beforehand, so the schedule runs on the clock
+(or on steps, whichever is
 further along) and survives a resume: the minutes already spent are kept with the checkpoint.
 """
 
@@ -21,7 +23,8 @@ _STATE_NAME = "clock.json"
 
 
 class Clock(TrainerCallback):
-    """Counts training time, keeps it in checkpoints, and stops the trainer at the end of the budget."""
+    """Counts training time, keeps it in checkpoints, and stops the trainer at the end of the
+    budget."""
 
     def __init__(self, max_minutes: float | None, max_steps: int | None, warmup_steps: int) -> None:
         self.max_seconds = None if max_minutes is None else 60 * max_minutes
@@ -33,7 +36,8 @@ class Clock(TrainerCallback):
 
     @property
     def elapsed(self) -> float:
-        """Seconds of training so far, those before a resume included; the same in every process of a distributed run."""
+        """Seconds of training so far, those before a resume included; the same in every process of
+        a distributed run."""
         return self._local() if self._agreed is None else self._agreed
 
     def _local(self) -> float:

@@ -1,4 +1,5 @@
-"""Supervised fine-tuning through TRL's `SFTTrainer`: the decoder's next-token loss with the tower's onset loss alongside."""
+"""Supervised fine-tuning through TRL's `SFTTrainer`: the decoder's next-token loss with the
+tower's onset loss alongside."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ _log = logging.getLogger(__name__)
 class RunConfig:
     """One run, read from YAML beside TRL's own `SFTConfig` (unknown keys fail).
 
-    Sizes are of the decoder; ``minutes`` and ``warmup_minutes`` are budgets of wall time, 0 for none.
+    Sizes are of the decoder; ``minutes`` and ``warmup_minutes`` are budgets of wall time, 0 for
+    none.
     """
 
     data_dir: str = "cache/nano"
@@ -58,7 +60,8 @@ class RunConfig:
         """Check what would only fail hours later."""
         if self.window_bars < 1 or not 0 <= self.field_dropout < 1:
             raise ValueError(
-                f"window_bars must be positive and field_dropout in [0, 1), found {self.window_bars}"
+                f"window_bars must be positive and field_dropout in [0, 1),"
+                f" found {self.window_bars}"
                 f" and {self.field_dropout}"
             )
 
@@ -97,7 +100,8 @@ def new_config(run: RunConfig) -> SaberConfig:
 
 
 class SaberSFTTrainer(SFTTrainer):
-    """TRL's trainer with three additions: the onset loss, the clock's schedule, and validation by kind of token."""
+    """TRL's trainer with three additions: the onset loss, the clock's schedule, and validation by
+    kind of token."""
 
     def __init__(
         self,
@@ -124,7 +128,8 @@ class SaberSFTTrainer(SFTTrainer):
     ) -> Any:
         """TRL's loss plus the onset loss that the same forward left behind.
 
-        Outputs are not asked of TRL: it would make them by a second forward, whose onset loss has no gradient.
+        Outputs are not asked of TRL: it would make them by a second forward, whose onset loss has
+        no gradient.
         """
         if return_outputs:
             raise ValueError("outputs are not kept in training; use saberlm.finetune.validation")
@@ -133,13 +138,18 @@ class SaberSFTTrainer(SFTTrainer):
         owner = owner.get_base_model() if hasattr(owner, "get_base_model") else owner
         onset, owner.model.onset_loss = owner.model.onset_loss, None
         if onset is not None:
-            steps = self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
+            steps = (
+                self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
+            )
             loss = loss + self.onset_weight * onset / steps
             self._metrics["train" if model.training else "eval"]["onset_loss"].append(onset.item())
         return loss
 
-    def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
-        """Loss and accuracy on the valid split by kind of token, and again with another song's audio."""
+    def evaluate(
+        self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any
+    ) -> dict[str, float]:
+        """Loss and accuracy on the valid split by kind of token, and again with another song's
+        audio."""
         model = self.accelerator.unwrap_model(self.model)
         found = validate(model, self.valid_batches, bf16=bool(self.args.bf16))
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
@@ -158,7 +168,8 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
 
     Args:
         run: what to train.
-        args: TRL's settings; those that TRL gets wrong for audio (``max_length``, dataset preparation) are set here.
+        args: TRL's settings; those that TRL gets wrong for audio (``max_length``, dataset
+            preparation) are set here.
         resume: go on from the newest checkpoint in ``output_dir``.
 
     Returns:

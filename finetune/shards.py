@@ -1,13 +1,13 @@
 """The cached dataset on disk: one safetensors shard a song, and an index.
 
-A shard holds the front end's frames (so that augmentation can shift and jitter before the grid is laid) and, per difficulty,
+A shard holds the front end's frames (so that augmentation can shift and jitter before the grid is
+laid) and, per difficulty,
 the token stream of every bar. Shapes: **F** frames, **D** features, **n** tokens, **K** bars.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,7 +26,8 @@ INDEX_NAME = "index.jsonl"
 class DifficultyStream:
     """Tokens of one difficulty.
 
-    ``first_bar`` .. ``last_bar`` (inclusive) hold its notes; ``finished``: it runs to near the song's end, so silence after its
+    ``first_bar`` .. ``last_bar`` (inclusive) hold its notes; ``finished``: it runs to near the
+    song's end, so silence after its
     last note is the mapper's choice and not an unfinished map.
     """
 
@@ -51,7 +52,8 @@ class SongShard:
     difficulties: tuple[DifficultyStream, ...]
 
     def grid(self, first_bar: int, num_bars: int, shift_seconds: float = 0.0) -> np.ndarray:
-        """Grid frames ``(num_bars * 48, D)`` of bars from ``first_bar`` (may reach outside the song)."""
+        """Grid frames ``(num_bars * 48, D)`` of bars from ``first_bar`` (may reach outside the
+        song)."""
         edges = grid_edges(
             self.bpm,
             self.offset_seconds + shift_seconds,
@@ -94,7 +96,7 @@ def save_shard(shard: SongShard, path: Path) -> None:
     }
     temporary = path.with_suffix(".partial")
     save_file(tensors, temporary, metadata={"about": json.dumps(about)})
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_shard(path: Path) -> SongShard:
@@ -143,7 +145,8 @@ def load_dataset(data_dir: Path, split: str) -> list[SongShard]:
     index = data_dir / INDEX_NAME
     if not index.exists():
         raise ValueError(
-            f"expected {INDEX_NAME} in {data_dir}, found none: run `saberlm data build MAPS {data_dir}` first"
+            f"expected {INDEX_NAME} in {data_dir}, found none:"
+            f" run `saberlm data build MAPS {data_dir}` first"
         )
     rows = [json.loads(line) for line in index.read_text().splitlines()]
     shards = [load_shard(data_dir / row["shard"]) for row in rows if row["split"] == split]

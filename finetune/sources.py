@@ -25,8 +25,10 @@ class MapSource:
 def find_sources(maps_dir: Path, work_dir: Path) -> list[MapSource]:
     """All maps under a folder.
 
-    With a ``manifest.jsonl`` (and ``dat.tar.xz`` beside it) the manifest rules: its splits are kept. Otherwise every folder that
-    holds an Info.dat and every zip is a level, and a tenth of them, chosen by a hash of the name, is the valid split.
+    With a ``manifest.jsonl`` (and ``dat.tar.xz`` beside it) the manifest rules: its splits are
+    kept. Otherwise every folder that
+    holds an Info.dat and every zip is a level, and a tenth of them, chosen by a hash of the name,
+    is the valid split.
 
     Args:
         maps_dir: the folder to search.

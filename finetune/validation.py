@@ -1,4 +1,5 @@
-"""Validation by kind of token, with right and with wrong audio: the second shows whether the model listens at all."""
+"""Validation by kind of token, with right and with wrong audio: the second shows whether the model
+listens at all."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ KINDS = {
     "note": ("note",),
     "light": ("light", "laser", "boost", "brightness"),
 }
-"""Kinds reported by name; ``</seg>`` counts as a position (it answers the same question), the rest is ``other``."""
+"""Kinds reported by name; ``</seg>`` counts as a position (it answers the same question), the rest
+is ``other``."""
 
 
 def kind_table() -> np.ndarray:
@@ -32,7 +34,8 @@ def kind_table() -> np.ndarray:
 def _with_other_audio(batch: dict[str, Any]) -> dict[str, Any]:
     """The batch with each row given the next row's sound."""
     return {
-        name: value.roll(1, 0) if name == "audio_features" else value for name, value in batch.items()
+        name: value.roll(1, 0) if name == "audio_features" else value
+        for name, value in batch.items()
     }
 
 
@@ -40,7 +43,8 @@ def _with_other_audio(batch: dict[str, Any]) -> dict[str, Any]:
 def validate(
     model: SaberForConditionalGeneration, batches: list[dict[str, Any]], *, bf16: bool
 ) -> dict[str, float]:
-    """Mean loss and accuracy by kind of token and the onset loss; ``wrong_...`` with another song's audio.
+    """Mean loss and accuracy by kind of token and the onset loss; ``wrong_...`` with another
+    song's audio.
 
     Args:
         model: left in the mode it was in.

@@ -1,4 +1,5 @@
-"""Warm the audio tower up on its onset head, before the decoder: a decoder left to itself does not listen (DESIGN section 4)."""
+"""Warm the audio tower up on its onset head, before the decoder: a decoder left to itself does not
+listen (DESIGN section 4)."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ _log = logging.getLogger(__name__)
 
 
 class TowerWithOnsetLoss(nn.Module):
-    """The tower as a trainer wants it: windows of songs in, loss out; the difficulties of a song share its encoding."""
+    """The tower as a trainer wants it: windows of songs in, loss out; the difficulties of a song
+    share its encoding."""
 
     def __init__(self, tower: SaberAudioTower) -> None:
         super().__init__()
@@ -34,7 +36,8 @@ class TowerWithOnsetLoss(nn.Module):
     def forward(
         self, audio_features: Tensor, rows: Tensor, conditions: Tensor, targets: Tensor
     ) -> dict[str, Tensor]:
-        """``(B, F, D)``; for each of R difficulties its song's row ``(R,)``, conditions ``(R, 4)``, targets ``(R, T)``."""
+        """``(B, F, D)``; for each of R difficulties its song's row ``(R,)``, conditions ``(R,
+        4)``, targets ``(R, T)``."""
         mask = torch.ones(audio_features.shape[:2], dtype=torch.bool, device=audio_features.device)
         latents = self.tower(audio_features, mask)
         margin = MARGIN_BARS * self.tower.config.latents_per_bar
@@ -95,7 +98,8 @@ class _ClockTrainer(Trainer):
 
 
 def fit_feature_statistics(tower: SaberAudioTower, songs: list[SongShard]) -> None:
-    """Set the tower's feature mean and deviation from the training songs' grid frames (every eighth bar)."""
+    """Set the tower's feature mean and deviation from the training songs' grid frames (every
+    eighth bar)."""
     rows = np.concatenate([song.grid(0, song.num_bars)[::8] for song in songs])
     tower.feature_mean.copy_(torch.from_numpy(rows.mean(0)))
     tower.feature_std.copy_(torch.from_numpy(rows.std(0) + 1e-3))
@@ -161,8 +165,8 @@ def warm_up(
         clock=Clock(minutes, None, warmup_steps=60),
     )
     check = OnsetCollator(valid, size, augment=False)
-    trainer.get_eval_dataloader = lambda *_: torch.utils.data.DataLoader(  # type: ignore[method-assign]
-        Dataset.from_dict({"song": list(range(len(valid)))}),  # type: ignore[arg-type]
+    trainer.get_eval_dataloader = lambda *_: torch.utils.data.DataLoader(
+        Dataset.from_dict({"song": list(range(len(valid)))}),
         batch_size=batch_size,
         collate_fn=check,
     )

@@ -1,4 +1,5 @@
-"""Windows of bars: which stretches of which difficulties are taught, and how one becomes a training row."""
+"""Windows of bars: which stretches of which difficulties are taught, and how one becomes a
+training row."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ UNKNOWN_TICK, SILENT_TICK, NOTE_TICK, OTHER_TICK = -1, 0, 1, 2
 
 @dataclass(frozen=True)
 class WindowRow:
-    """One training row before padding; features are raw grid frames with `MARGIN_BARS` bars either side."""
+    """One training row before padding; features are raw grid frames with `MARGIN_BARS` bars either
+    side."""
 
     stream: TokenStream
     features: np.ndarray  # ((bars + 2 margins) * 48, D)
@@ -46,7 +48,8 @@ def mirrored(stream: DifficultyStream) -> tuple[np.ndarray, ...]:
 
 
 def taught_bars(stream: DifficultyStream, num_bars: int) -> tuple[int, int]:
-    """First and one-past-last bar that carry loss: from the song's start to its end, or to the last note if unfinished."""
+    """First and one-past-last bar that carry loss: from the song's start to its end, or to the
+    last note if unfinished."""
     return 0, num_bars if stream.finished else stream.last_bar + 1
 
 
@@ -57,7 +60,8 @@ def window_starts(stream: DifficultyStream, num_bars: int, size: int) -> range:
 
 
 def onset_conditions(conditions: Conditions) -> np.ndarray:
-    """The onset head's row of numbers, ``(4,)`` float32; see `saberlm.adapter.onset_head.OnsetHead`."""
+    """The onset head's row of numbers, ``(4,)`` float32; see
+    `saberlm.adapter.onset_head.OnsetHead`."""
     difficulty = 5 if conditions.difficulty is None else DIFFICULTIES.index(conditions.difficulty)
     nps = -1.0 if conditions.nps is None else conditions.nps
     bpm = 0.0 if conditions.bpm is None else float(np.log2(conditions.bpm / 135))
@@ -65,7 +69,8 @@ def onset_conditions(conditions: Conditions) -> np.ndarray:
 
 
 def onset_targets(bars: list[np.ndarray], learn: list[bool]) -> np.ndarray:
-    """What starts at every tick, ``(bars * 192,)`` int8, `UNKNOWN_TICK` in bars that are not taught."""
+    """What starts at every tick, ``(bars * 192,)`` int8, `UNKNOWN_TICK` in bars that are not
+    taught."""
     positions, notes = v.block_range("position"), v.block_range("note")
     out = np.full((len(bars), v.TICKS_PER_SEGMENT), UNKNOWN_TICK, dtype=np.int8)
     for row, tokens, taught in zip(out, bars, learn, strict=True):
@@ -80,10 +85,9 @@ def onset_targets(bars: list[np.ndarray], learn: list[bool]) -> np.ndarray:
     return out.reshape(-1)
 
 
-def fitting_bars(
-    bars: tuple[np.ndarray, ...], first_bar: int, most: int, sketch_bars: int
-) -> int:
-    """How many bars from ``first_bar`` stay within `MAX_WINDOW_TOKENS`; at least one, at most ``most``."""
+def fitting_bars(bars: tuple[np.ndarray, ...], first_bar: int, most: int, sketch_bars: int) -> int:
+    """How many bars from ``first_bar`` stay within `MAX_WINDOW_TOKENS`; at least one, at most
+    ``most``."""
     total = HEADER_TOKENS + sketch_bars
     for count in range(most):
         total += len(bars[first_bar + count]) + LATENTS_PER_SEGMENT + 2

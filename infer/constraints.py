@@ -52,11 +52,11 @@ class GrammarMask:
 
     def allowed(self, state: Tensor) -> Tensor:
         """``(B, V)`` bool."""
-        return self.grammar.allowed(state)  # type: ignore[no-any-return]
+        return self.grammar.allowed(state)
 
     def step(self, state: Tensor, token: Tensor) -> Tensor:
         """States after one token a row."""
-        return self.grammar.step(state, token)  # type: ignore[no-any-return]
+        return self.grammar.step(state, token)
 
 
 def _ids(*blocks: str) -> list[int]:
@@ -64,7 +64,8 @@ def _ids(*blocks: str) -> list[int]:
 
 
 def forbidden_tokens(conditions: Conditions, *, last_bars: bool = False) -> Tensor:
-    """Ids a request rules out, ``(V,)`` bool: what its header says is off, tempo changes (the grid is given), map specials.
+    """Ids a request rules out, ``(V,)`` bool: what its header says is off, tempo changes (the grid
+    is given), map specials.
 
     Args:
         conditions: flags that are False forbid; unknown ones do not.
@@ -80,9 +81,7 @@ def forbidden_tokens(conditions: Conditions, *, last_bars: bool = False) -> Tens
         blocks += ARC_BLOCKS
     if conditions.chains is False:
         blocks += ["chain"]
-    if conditions.arcs is False and conditions.chains is False:
-        blocks += ["free"]
-    elif last_bars:
+    if (conditions.arcs is False and conditions.chains is False) or last_bars:
         blocks += ["free"]
     if conditions.bombs is False:
         blocks += ["bomb"]

@@ -1,6 +1,7 @@
 """Density control: as many notes as asked, by a bias on the onset head's note logits.
 
-The tower's head already knows the difficulty and the notes/s; sampling drifts from what it expects (temperatures, the decoder's own
+The tower's head already knows the difficulty and the notes/s; sampling drifts from what it expects
+(temperatures, the decoder's own
 taste), so after every bar the bias follows the gap between the notes wanted by now and those made.
 """
 
@@ -13,7 +14,8 @@ from torch import Tensor
 
 GAIN = 1.2
 PATIENCE_NOTES = 24.0
-"""Notes by which the gap is judged: small enough to act within a few bars, large enough not to chase single notes."""
+"""Notes by which the gap is judged: small enough to act within a few bars, large enough not to
+chase single notes."""
 MAX_BIAS = 2.5
 
 
@@ -39,14 +41,16 @@ class DensityControl:
         self.bias = self.base
 
     def after(self, tick: int, notes_made: int) -> None:
-        """Set the bias for the next bar, ``notes_made`` being the count up to ``tick`` (exclusive)."""
+        """Set the bias for the next bar, ``notes_made`` being the count up to ``tick``
+        (exclusive)."""
         wanted = self.wanted_by_tick[min(tick, len(self.wanted_by_tick)) - 1] if tick > 0 else 0.0
         gap = math.log((wanted + PATIENCE_NOTES) / (notes_made + PATIENCE_NOTES))
         self.bias = max(-MAX_BIAS, min(MAX_BIAS, self.base + GAIN * gap * 4))
 
 
 def solve_bias(note_logits: Tensor, onsets: float) -> float:
-    """The bias (within +-`MAX_BIAS`) at which the expected number of onsets is ``onsets``; bisection, the sum being monotone."""
+    """The bias (within +-`MAX_BIAS`) at which the expected number of onsets is ``onsets``;
+    bisection, the sum being monotone."""
     low, high = -MAX_BIAS, MAX_BIAS
     for _ in range(30):
         middle = (low + high) / 2

@@ -1,8 +1,11 @@
 """The decoding engine: bar by bar on one KV cache, many rows at once.
 
-A row is one difficulty of one song. All rows of a batch open a bar together (``</seg> <seg>`` and the bar's audio in one forward), then
-each goes on until its own ``</seg>``; columns of rows that closed early are masked. When the bars in the cache reach what the
-model was trained to see, the cache is made anew from the header, the sketch and the newest bars. A row's tokens depend on its
+A row is one difficulty of one song. All rows of a batch open a bar together (``</seg> <seg>`` and
+the bar's audio in one forward), then
+each goes on until its own ``</seg>``; columns of rows that closed early are masked. When the bars
+in the cache reach what the
+model was trained to see, the cache is made anew from the header, the sketch and the newest bars. A
+row's tokens depend on its
 seed and not on its neighbours.
 """
 
@@ -29,7 +32,8 @@ from saberlm.prompts.stream import LATENTS_PER_SEGMENT, open_segment, prompt
 
 @dataclass(frozen=True)
 class SongEncoding:
-    """What the tower made of a song, shared by its rows: latents ``(N, H_a)``, embeddings ``(N, H)``, sketch ``(K, H)``."""
+    """What the tower made of a song, shared by its rows: latents ``(N, H_a)``, embeddings ``(N,
+    H)``, sketch ``(K, H)``."""
 
     latents: Tensor
     embeds: Tensor
@@ -41,7 +45,8 @@ class SongEncoding:
 class MapRequest:
     """One difficulty to make.
 
-    ``onset_logits`` ``(T, 2)`` are the head's for this difficulty; ``density`` is None where the notes/s is the model's own choice.
+    ``onset_logits`` ``(T, 2)`` are the head's for this difficulty; ``density`` is None where the
+    notes/s is the model's own choice.
     """
 
     song: SongEncoding
@@ -87,10 +92,13 @@ class Engine:
 
     Args:
         model: in evaluation mode; its device is used.
-        context_bars: bars in the cache before it is made anew; None takes what the model was trained with.
+        context_bars: bars in the cache before it is made anew; None takes what the model was
+            trained with.
     """
 
-    def __init__(self, model: SaberForConditionalGeneration, context_bars: int | None = None) -> None:
+    def __init__(
+        self, model: SaberForConditionalGeneration, context_bars: int | None = None
+    ) -> None:
         self.model = model.eval()
         self.device = next(model.parameters()).device
         self.grammar = GrammarMask(self.device)
@@ -151,7 +159,8 @@ class Engine:
         return torch.cat([self._embed(open_segment()[:1]), self._bar_audio(row, bar)])
 
     def _open_bar(self, rows: list[_Row], cache: _Cache, bar: int) -> Tensor:
-        """Feed what opens a bar; make the cache anew when it is new or full. Returns last hidden states ``(B, H)``."""
+        """Feed what opens a bar; make the cache anew when it is new or full. Returns last hidden
+        states ``(B, H)``."""
         if cache.past is not None and cache.bars < self.context_bars:
             close = self._embed([v.END_SEG])
             pieces = [torch.cat([close, self._opening(row, bar)]) for row in rows]
@@ -172,9 +181,12 @@ class Engine:
         return self._forward(cache, pieces)
 
     def _forward(self, cache: _Cache, pieces: list[Tensor]) -> Tensor:
-        """Append embeddings (ragged: padded on the left) and return the last hidden states ``(B, H)``."""
+        """Append embeddings (ragged: padded on the left) and return the last hidden states ``(B,
+        H)``."""
         width = max(len(piece) for piece in pieces)
-        x = torch.zeros(len(pieces), width, pieces[0].shape[1], dtype=pieces[0].dtype, device=self.device)
+        x = torch.zeros(
+            len(pieces), width, pieces[0].shape[1], dtype=pieces[0].dtype, device=self.device
+        )
         live = torch.zeros(len(pieces), width, dtype=torch.long, device=self.device)
         for i, piece in enumerate(pieces):
             if len(piece):
@@ -196,7 +208,7 @@ class Engine:
             use_cache=True,
         )
         cache.past = out.past_key_values
-        return out.last_hidden_state[:, -1]  # type: ignore[no-any-return]
+        return out.last_hidden_state[:, -1]
 
     def _decode_bar(
         self,
@@ -207,7 +219,8 @@ class Engine:
         hidden: Tensor,
         params: SamplingParams,
     ) -> Tensor:
-        """Sample every row's tokens up to its ``</seg>``; returns the states at the next bar's start."""
+        """Sample every row's tokens up to its ``</seg>``; returns the states at the next bar's
+        start."""
         ticks = slice(bar * v.TICKS_PER_SEGMENT, (bar + 1) * v.TICKS_PER_SEGMENT)
         onsets = torch.stack([row.request.onset_logits[ticks] for row in rows]).to(self.device)
         bias = torch.tensor(
@@ -232,7 +245,10 @@ class Engine:
             self._cap(rows, legal, params)
             log_probs = self._log_probs(rows, hidden, legal, state, hazard, params)
             uniform = torch.tensor(
-                [row.random.random() if on else 0.5 for row, on in zip(rows, open_rows.tolist(), strict=True)],
+                [
+                    row.random.random() if on else 0.5
+                    for row, on in zip(rows, open_rows.tolist(), strict=True)
+                ],
                 dtype=torch.float64,
                 device=self.device,
             )
@@ -286,7 +302,8 @@ class Engine:
         at_position = state[:, 0] == self.grammar.AT_POSITION
         shared = {"decoder_weight": params.decoder, "hazard_weight": params.hazard}
         moves = torch.isfinite(log_probs[:, self.groups.moves]).any(1, keepdim=True)
-        # "what" is shaped by temperature, top-k and top-p; "when" by its own temperature and the hazard
+        # "what" is shaped by temperature, top-k and top-p; "when" by its own temperature and the
+        # hazard
         what = log_probs.clone()
         what[:, self.groups.moves] = -torch.inf
         only_moves = torch.isinf(what).all(1, keepdim=True)

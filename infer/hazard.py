@@ -1,9 +1,14 @@
-"""What the tower hears joins the decoder's logits: the onset hazard on "when", the note's odds on "what".
+"""What the tower hears joins the decoder's logits: the onset hazard on "when", the note's odds on
+"what".
 
-From the onset head's chances per tick (a note; something else where no note) follows the chance that the *next* event of the bar is
-at tick p: that tick's chance times that of silence before it. A weighted product of this hazard and the decoder's distribution
-decides positions; the decoder keeps its say on whether the tick goes on. At a named tick the head's odds of "a note starts here"
-join the decoder's the same way. DESIGN section 4 tells why: alone, the decoder learns metre and does not listen.
+From the onset head's chances per tick (a note; something else where no note) follows the chance
+that the *next* event of the bar is
+at tick p: that tick's chance times that of silence before it. A weighted product of this hazard
+and the decoder's distribution
+decides positions; the decoder keeps its say on whether the tick goes on. At a named tick the
+head's odds of "a note starts here"
+join the decoder's the same way. DESIGN section 4 tells why: alone, the decoder learns metre and
+does not listen.
 """
 
 from __future__ import annotations
@@ -45,7 +50,8 @@ def join_positions(
     hazard_weight: float,
     temperature: float,
 ) -> Tensor:
-    """Re-weigh positions and ``</seg>`` among themselves; their joint chance against the other tokens stays.
+    """Re-weigh positions and ``</seg>`` among themselves; their joint chance against the other
+    tokens stays.
 
     Args:
         log_probs: legal tokens' log-probabilities ``(B, V)``, -inf where illegal.
@@ -82,7 +88,8 @@ def join_note_odds(
     decoder_weight: float,
     hazard_weight: float,
 ) -> Tensor:
-    """Right after a position, re-weigh notes against everything else by the head's odds at that tick.
+    """Right after a position, re-weigh notes against everything else by the head's odds at that
+    tick.
 
     Args:
         log_probs: legal tokens' log-probabilities ``(B, V)``.

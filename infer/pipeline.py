@@ -1,4 +1,5 @@
-"""A song to maps: load, find the grid, encode once, decode every difficulty in one batch, turn tokens into beatmaps."""
+"""A song to maps: load, find the grid, encode once, decode every difficulty in one batch, turn
+tokens into beatmaps."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ from saberlm.prompts.header import Conditions
 from saberlm.prompts.tokens import decode
 
 DEFAULT_NPS = {"Easy": 1.6, "Normal": 2.2, "Hard": 3.0, "Expert": 4.2, "ExpertPlus": 5.6}
-"""Median notes/s of the training maps, used when neither the user nor the model's calibration says."""
+"""Median notes/s of the training maps, used when neither the user nor the model's calibration
+says."""
 NOTES_PER_ONSET = {"Easy": 1.15, "Normal": 1.2, "Hard": 1.3, "Expert": 1.35, "ExpertPlus": 1.35}
 TAIL_SECONDS = 2.0
 """No object in the last seconds: an outro (ScoreSaber asks for over 2 s)."""
@@ -37,7 +39,8 @@ MIN_GRID_BPM = 95.0
 class Song:
     """Audio on its grid.
 
-    Beat 0 falls at ``offset_seconds``; ``bar_zero_seconds`` starts the model's first bar, a downbeat not after 0 s. The model hears
+    Beat 0 falls at ``offset_seconds``; ``bar_zero_seconds`` starts the model's first bar, a
+    downbeat not after 0 s. The model hears
     the octave of the tempo that lies in 95-190 (`grid_bpm`), as it was trained to.
     """
 
@@ -63,7 +66,8 @@ class Song:
 
     @property
     def first_beat(self) -> int:
-        """The grid beat, counted from ``offset_seconds``, that starts the model's bar 0: whole bars before beat 0, down to the song's start."""
+        """The grid beat, counted from ``offset_seconds``, that starts the model's bar 0: whole
+        bars before beat 0, down to the song's start."""
         bar = BEATS_PER_BAR * 60 / self.grid_bpm
         return -BEATS_PER_BAR * int(np.ceil(max(0.0, self.offset_seconds) / bar - 1e-9)) + (
             BEATS_PER_BAR * int(np.floor(max(0.0, -self.offset_seconds) / bar + 1e-9))
@@ -77,7 +81,8 @@ class Song:
 
 @dataclass
 class MappedSong:
-    """Beatmaps by difficulty, in beats from the song's beat 0 (they may begin before it), and how it went."""
+    """Beatmaps by difficulty, in beats from the song's beat 0 (they may begin before it), and how
+    it went."""
 
     beatmaps: dict[str, Beatmap]
     counts: dict[str, Counter[str]]
@@ -152,9 +157,14 @@ def make_request(
     logits[quiet] = -30.0
     density = None
     if conditions.nps is not None:
-        per_onset = calibration.get("notes_per_onset", NOTES_PER_ONSET)[conditions.difficulty or "Expert"]
+        per_onset = calibration.get("notes_per_onset", NOTES_PER_ONSET)[
+            conditions.difficulty or "Expert"
+        ]
         density = DensityControl(
-            logits[:, 0].cpu(), playable_seconds(logits[:, 0], song.grid_bpm), conditions.nps, per_onset
+            logits[:, 0].cpu(),
+            playable_seconds(logits[:, 0], song.grid_bpm),
+            conditions.nps,
+            per_onset,
         )
     return MapRequest(encoding, conditions, logits, seed, density)
 
@@ -181,7 +191,8 @@ def map_song(
     Args:
         loaded: model and front end.
         song: on its grid.
-        asked: one set of conditions a difficulty; an unknown notes/s becomes the difficulty's usual one.
+        asked: one set of conditions a difficulty; an unknown notes/s becomes the difficulty's
+            usual one.
         params: sampling; ``params.seed`` and the difficulty's place seed each row.
         progress: called with bars finished.
         timings: ``encode`` and ``decode`` seconds are put here.
@@ -216,7 +227,8 @@ def map_song(
 
 
 def to_beatmap(generated: GeneratedMap, song: Song) -> tuple[Beatmap, Counter[str]]:
-    """Tokens to objects in beats from the song's beat 0; what sounds before second 0 is dropped and counted."""
+    """Tokens to objects in beats from the song's beat 0; what sounds before second 0 is dropped
+    and counted."""
     beatmap, counts = decode(generated.bars)
     counts.update(generated.counts)
     shift = song.first_beat

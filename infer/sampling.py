@@ -1,4 +1,5 @@
-"""Sampling settings and the filters they stand for. Rows draw from generators of their own, so neighbours change nothing."""
+"""Sampling settings and the filters they stand for. Rows draw from generators of their own, so
+neighbours change nothing."""
 
 from __future__ import annotations
 
@@ -12,9 +13,12 @@ from torch import Tensor
 class SamplingParams:
     """How tokens are drawn.
 
-    Positions (when) and the rest (what) have temperatures of their own; 0 takes the likeliest. ``hazard`` is the weight of what
-    the tower hears against ``decoder``, the weight of the decoder's own opinion on when something happens. ``repetition_penalty``
-    divides the chance of notes among the row's last ``repetition_window`` notes (1 changes nothing).
+    Positions (when) and the rest (what) have temperatures of their own; 0 takes the likeliest.
+    ``hazard`` is the weight of what
+    the tower hears against ``decoder``, the weight of the decoder's own opinion on when something
+    happens. ``repetition_penalty``
+    divides the chance of notes among the row's last ``repetition_window`` notes (1 changes
+    nothing).
     """
 
     temperature: float = 0.9
@@ -41,7 +45,8 @@ class SamplingParams:
 
 
 def filter_logits(log_probs: Tensor, top_p: float, top_k: int) -> Tensor:
-    """Keep the ``top_k`` likeliest, and of these the fewest that hold ``top_p`` of the chance; ``(B, V)`` to the same."""
+    """Keep the ``top_k`` likeliest, and of these the fewest that hold ``top_p`` of the chance;
+    ``(B, V)`` to the same."""
     if top_k:
         kth = log_probs.topk(min(top_k, log_probs.shape[1]), dim=1).values[:, -1:]
         log_probs = log_probs.masked_fill(log_probs < kth, -torch.inf)
@@ -54,7 +59,8 @@ def filter_logits(log_probs: Tensor, top_p: float, top_k: int) -> Tensor:
 
 
 def draw(log_probs: Tensor, uniform: Tensor) -> Tensor:
-    """Inverse-transform sampling: the token at which the cumulated chance passes ``uniform`` ``(B,)``; ``(B, V)`` -> ``(B,)``."""
+    """Inverse-transform sampling: the token at which the cumulated chance passes ``uniform``
+    ``(B,)``; ``(B, V)`` -> ``(B,)``."""
     chance = log_probs.double().softmax(1)
     total = chance.cumsum(1)
     picked = (total <= (uniform * total[:, -1])[:, None]).sum(1)

@@ -1,1 +1,2 @@
-"""Symbols: the neutral beatmap, map files, the vocabulary, tokens, the grammar. Imports no torch."""
+"""Symbols: the neutral beatmap, map files, the vocabulary, tokens, the grammar. Imports no
+torch."""

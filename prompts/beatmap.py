@@ -1,7 +1,9 @@
 """The neutral beatmap: what a difficulty contains, whichever file version it came from.
 
-Times are **beats** of the map (see `saberlm.prompts.tempo` for seconds). Cells are ``x`` 0-3 from the left and ``y`` 0-2
-from the bottom. Objects are plain frozen records; nothing here knows a file format, a token or a sound.
+Times are **beats** of the map (see `saberlm.prompts.tempo` for seconds). Cells are ``x`` 0-3 from
+the left and ``y`` 0-2
+from the bottom. Objects are plain frozen records; nothing here knows a file format, a token or a
+sound.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ class Bomb:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Obstacle:
-    """A wall from ``beat`` lasting ``duration`` beats; full wall is y 0 h 5, crouch wall y 2 h 3."""
+    """A wall from ``beat`` lasting ``duration`` beats; full wall is y 0 h 5, crouch wall y 2 h
+    3."""
 
     beat: float
     x: int
@@ -71,7 +74,8 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Arc:
-    """A guide line from a head to a tail; gives its notes their follow-through or pre-swing points."""
+    """A guide line from a head to a tail; gives its notes their follow-through or pre-swing
+    points."""
 
     beat: float
     x: int
@@ -105,7 +109,8 @@ class Chain:
 
 @dataclass(frozen=True, slots=True, order=True)
 class LightEvent:
-    """A basic (classic environment) event: lights, rings, laser speeds. Types are in the map format's numbering."""
+    """A basic (classic environment) event: lights, rings, laser speeds. Types are in the map
+    format's numbering."""
 
     beat: float
     type: int
@@ -145,7 +150,8 @@ class Beatmap:
 
 @dataclass(frozen=True)
 class Difficulty:
-    """A difficulty as a level lists it, with the file's version and what reading it mended or dropped."""
+    """A difficulty as a level lists it, with the file's version and what reading it mended or
+    dropped."""
 
     characteristic: str
     name: str

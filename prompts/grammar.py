@@ -1,9 +1,13 @@
 """The grammar: which tokens may come next, as table look-ups and a few counters.
 
-A row's state is eight small integers; `allowed` and `step` are gathers, comparisons and bit operations on whole batches, written so
-that the same code runs on numpy arrays here and on a sampler's device tensors (`Grammar.convert`). What it holds to: positions in
-a bar strictly rise; objects of a tick come in canonical order, each place at most once; no two notes or bombs in one cell; arcs
-close where they were opened, later, and in their own colour; walls stay inside the lanes and last at least a tick.
+A row's state is eight small integers; `allowed` and `step` are gathers, comparisons and bit
+operations on whole batches, written so
+that the same code runs on numpy arrays here and on a sampler's device tensors (`Grammar.convert`).
+What it holds to: positions in
+a bar strictly rise; objects of a tick come in canonical order, each place at most once; no two
+notes or bombs in one cell; arcs
+close where they were opened, later, and in their own colour; walls stay inside the lanes and last
+at least a tick.
 """
 
 from __future__ import annotations
@@ -140,7 +144,9 @@ def _transitions() -> np.ndarray:
     table[STATES["closed"], v.SEG] = STATES["segment"]
     table[STATES["closed"], v.END_MAP] = STATES["end"]
     table[STATES["segment"], v.AUDIO] = STATES["bar"]
-    table[STATES["bar"], v.AUDIO] = STATES["bar"]  # the places of a bar's audio; a sampler never says them
+    table[STATES["bar"], v.AUDIO] = STATES[
+        "bar"
+    ]  # the places of a bar's audio; a sampler never says them
     return table
 
 
@@ -259,7 +265,9 @@ class Grammar:
         return new
 
 
-def first_illegal(segments: list[list[int]], grammar: Grammar | None = None) -> tuple[int, int] | None:
+def first_illegal(
+    segments: list[list[int]], grammar: Grammar | None = None
+) -> tuple[int, int] | None:
     """Where a map's bars leave the grammar: ``(bar, index)``, or None if they never do."""
     grammar = grammar or Grammar()
     state = Grammar.start(1)

@@ -1,6 +1,7 @@
 """The header: what is asked of a map, as text over a fixed template.
 
-Every field may be unknown (``None``), in training by chance and in use because nobody said; the template always shows every
+Every field may be unknown (``None``), in training by chance and in use because nobody said; the
+template always shows every
 field in one order, so a prompt differs from another in nothing but the fields that differ.
 """
 
@@ -20,7 +21,8 @@ MAX_STYLE_CHARACTERS = 80
 class Conditions:
     """What is asked of a map; ``None`` is unknown.
 
-    ``nps`` is notes a second from the first note to the last; ``rating`` 0-10; ``style`` words, comma-separated; the flags say
+    ``nps`` is notes a second from the first note to the last; ``rating`` 0-10; ``style`` words,
+    comma-separated; the flags say
     whether the map has the thing at all.
     """
 
@@ -74,7 +76,8 @@ def _value_text(value: object) -> str:
 
 
 def header_text(conditions: Conditions) -> str:
-    """The header as text: ``Difficulty: Expert | NPS: 5.2 | ...``; tempo and NJS are rounded to whole numbers."""
+    """The header as text: ``Difficulty: Expert | NPS: 5.2 | ...``; tempo and NJS are rounded to
+    whole numbers."""
     rounded = replace(
         conditions,
         bpm=None if conditions.bpm is None else round(conditions.bpm),
@@ -98,10 +101,9 @@ def header_of_ids(ids: list[int]) -> str:
 
 
 def drop_fields(conditions: Conditions, chance: float, random: Random) -> Conditions:
-    """Each field unknown with ``chance``, except that lights are never hidden: the bars show them or do not."""
+    """Each field unknown with ``chance``, except that lights are never hidden: the bars show them
+    or do not."""
     dropped = {
-        f.name: None
-        for f in fields(conditions)
-        if f.name != "lights" and random.random() < chance
+        f.name: None for f in fields(conditions) if f.name != "lights" and random.random() < chance
     }
-    return replace(conditions, **dropped)  # type: ignore[arg-type]
+    return replace(conditions, **dropped)

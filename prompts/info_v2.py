@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .beatmap import DIFFICULTIES, DIFFICULTY_RANK, Difficulty, LevelInfo
+from saberlm.prompts.beatmap import DIFFICULTIES, DIFFICULTY_RANK, Difficulty, LevelInfo
 
 INFO_VERSION = "2.1.0"
 MAX_TITLE_AND_MAPPER = 100

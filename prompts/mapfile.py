@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import schema_v2, schema_v3
-from .beatmap import DIFFICULTIES, Difficulty, Level, LevelInfo
-from .info_v2 import (
+from saberlm.prompts import schema_v2, schema_v3
+from saberlm.prompts.beatmap import DIFFICULTIES, Difficulty, Level, LevelInfo
+from saberlm.prompts.info_v2 import (
     difficulty_filename,
     filename_of,
     info_to_dict,
@@ -24,7 +24,13 @@ from .info_v2 import (
     read_info,
     read_json_lenient,
 )
-from .levelzip import LevelFiles, check_member_name, open_level_files, write_folder, write_zip
+from saberlm.prompts.levelzip import (
+    LevelFiles,
+    check_member_name,
+    open_level_files,
+    write_folder,
+    write_zip,
+)
 
 __all__ = [
     "LevelFiles",

@@ -1,4 +1,5 @@
-"""Left-right mirror of a beatmap: hands swapped, columns and directions turned over. Its own inverse."""
+"""Left-right mirror of a beatmap: hands swapped, columns and directions turned over. Its own
+inverse."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ _MIRRORED_ANCHOR = (0, 2, 1)
 
 
 def mirror(beatmap: Beatmap) -> Beatmap:
-    """The map as seen in a mirror, lasers included (left and right lasers and their speeds change places)."""
+    """The map as seen in a mirror, lasers included (left and right lasers and their speeds change
+    places)."""
     last, turn = NUM_COLUMNS - 1, MIRRORED_DIRECTION
     return replace(
         beatmap,
@@ -50,7 +52,5 @@ def mirror(beatmap: Beatmap) -> Beatmap:
             )
             for c in beatmap.chains
         ),
-        lights=tuple(
-            replace(e, type=_MIRRORED_LIGHT.get(e.type, e.type)) for e in beatmap.lights
-        ),
+        lights=tuple(replace(e, type=_MIRRORED_LIGHT.get(e.type, e.type)) for e in beatmap.lights),
     )

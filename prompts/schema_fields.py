@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
-from .beatmap import (
+from saberlm.prompts.beatmap import (
     NUM_COLUMNS,
     NUM_ROWS,
     Arc,

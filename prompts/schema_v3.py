@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from .beatmap import (
+from saberlm.prompts.beatmap import (
     Arc,
     Beatmap,
     Bomb,
@@ -22,7 +22,7 @@ from .beatmap import (
     LightEvent,
     Obstacle,
 )
-from .schema_fields import DropError, FieldReader, checked_arc, checked_wall
+from saberlm.prompts.schema_fields import DropError, FieldReader, checked_arc, checked_wall
 
 VERSION = "3.3.0"
 

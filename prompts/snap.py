@@ -1,8 +1,11 @@
 """Bring a beatmap onto the grid and into what the token language can say, counting every change.
 
-`snap` is the only lossy step between a map and its tokens: after it, encoding and decoding are exact inverses. Listed
-quantisations: time to the nearest of 48 ticks a beat, angle offsets to 5 degrees, arc multipliers to 0.1 (0-5), squish to 0.05
-(0.05-2), brightness to 0.05 (0-2), slices 1-32, tempo to 0.001. Listed drops: see the keys of the returned counts.
+`snap` is the only lossy step between a map and its tokens: after it, encoding and decoding are
+exact inverses. Listed
+quantisations: time to the nearest of 48 ticks a beat, angle offsets to 5 degrees, arc multipliers
+    to 0.1 (0-5), squish to 0.05
+(0.05-2), brightness to 0.05 (0-2), slices 1-32, tempo to 0.001. Listed drops: see the keys of the
+returned counts.
 """
 
 from __future__ import annotations
@@ -46,7 +49,8 @@ def snap(beatmap: Beatmap) -> tuple[Beatmap, Counter[str]]:
     """The nearest beatmap that tokens can say, and counts of what was moved, merged or dropped.
 
     Returns:
-        The snapped beatmap (canonical order) and a counter; ``moved: ...`` keys are quantisations, ``dropped: ...`` keys losses.
+        The snapped beatmap (canonical order) and a counter; ``moved: ...`` keys are quantisations,
+        ``dropped: ...`` keys losses.
     """
     counts: Counter[str] = Counter()
 

@@ -1,7 +1,10 @@
-"""The one prompt builder: header, sketch, audio placeholders and map tokens interleaved, used by training and inference alike.
+"""The one prompt builder: header, sketch, audio placeholders and map tokens interleaved, used by
+training and inference alike.
 
-Layout: ``<sketch> x K  <header> ... </header>`` and then for every bar ``<seg> <audio> x 16  tokens  </seg>``, at the end
-``</map>``. Ids and loss mask are made together by one helper, so a label cannot drift from its token.
+Layout: ``<sketch> x K  <header> ... </header>`` and then for every bar ``<seg> <audio> x 16
+tokens  </seg>``, at the end
+``</map>``. Ids and loss mask are made together by one helper, so a label cannot drift from its
+token.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
-from .beatmap import BpmEvent
+from saberlm.prompts.beatmap import BpmEvent
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 

@@ -1,8 +1,11 @@
 """Tokens <-> objects: a snapped beatmap as one list of token ids a bar, and back.
 
-Within a tick the order is canonical (tempo; notes by colour, row, column, each with its angle, chain, arc ends, arc starts; free
-arc and chain ends; bombs; walls; boost; lights by type), so one map has one stream. `decode` is the exact inverse of `encode`
-on snapped maps; on a model's output it drops only what the grammar cannot forbid (arcs still open at the end) and counts it.
+Within a tick the order is canonical (tempo; notes by colour, row, column, each with its angle,
+chain, arc ends, arc starts; free
+arc and chain ends; bombs; walls; boost; lights by type), so one map has one stream. `decode` is
+the exact inverse of `encode`
+on snapped maps; on a model's output it drops only what the grammar cannot forbid (arcs still open
+at the end) and counts it.
 """
 
 from __future__ import annotations
@@ -61,7 +64,9 @@ def duration_tokens(ticks: int) -> list[int]:
 def light_token(event: LightEvent) -> int:
     """The token of a light event, without its brightness."""
     if event.type in v.LASER_TYPES:
-        return v.token_id("laser", v.LASER_TYPES.index(event.type) * v.NUM_LASER_VALUES + event.value)
+        return v.token_id(
+            "laser", v.LASER_TYPES.index(event.type) * v.NUM_LASER_VALUES + event.value
+        )
     return v.token_id("light", v.LIGHT_TYPES.index(event.type) * v.NUM_LIGHT_VALUES + event.value)
 
 
@@ -145,9 +150,15 @@ class _Encoder:
             out += [v.token_id("chain_tail", chain.tail_y * 4 + chain.tail_x)]
             out += [v.token_id("squish", round(chain.squish / v.SQUISH_STEP))]
             out += duration_tokens(tick_of(chain.tail_beat) - anchor[0])
-        closing = [(i, a) for i, a in enumerate(self.slots) if a is not None and a in self.tails[anchor]]
+        closing = [
+            (i, a) for i, a in enumerate(self.slots) if a is not None and a in self.tails[anchor]
+        ]
         for slot, arc in closing:
-            out += [v.token_id("arc_end", slot), *turn(arc.tail_direction), *bend(arc.tail_multiplier)]
+            out += [
+                v.token_id("arc_end", slot),
+                *turn(arc.tail_direction),
+                *bend(arc.tail_multiplier),
+            ]
             self.slots[slot] = None
         for arc in self.heads[anchor]:
             slot = self.slots.index(None)
@@ -237,7 +248,9 @@ class _Decoder:
                 cell, squish = need("chain_tail"), need("squish") * v.SQUISH_STEP
                 tail = beat_of(tick + duration())
                 self.chains.append(
-                    Chain(beat, x, y, color, own, tail, cell % 4, cell // 4, value, round(squish, 6))
+                    Chain(
+                        beat, x, y, color, own, tail, cell % 4, cell // 4, value, round(squish, 6)
+                    )
                 )
             elif kind == "arc_end":
                 own, bend = take("arc_direction", direction), take("multiplier", 10)
@@ -248,17 +261,36 @@ class _Decoder:
                 tail_bend = round(bend * v.MULTIPLIER_STEP, 6)
                 self.arcs.append(
                     Arc(
-                        head["beat"], int(head["x"]), int(head["y"]), int(head["color"]), int(head["direction"]),
-                        beat, x, y, own, head["multiplier"], tail_bend, int(head["anchor"]),
+                        head["beat"],
+                        int(head["x"]),
+                        int(head["y"]),
+                        int(head["color"]),
+                        int(head["direction"]),
+                        beat,
+                        x,
+                        y,
+                        own,
+                        head["multiplier"],
+                        tail_bend,
+                        int(head["anchor"]),
                     )
-                )  # fmt: skip
+                )
             elif kind == "arc_start":
-                own, bend, anchor = take("arc_direction", direction), take("multiplier", 10), take("anchor", 0)
+                own, bend, anchor = (
+                    take("arc_direction", direction),
+                    take("multiplier", 10),
+                    take("anchor", 0),
+                )
                 multiplier = round(bend * v.MULTIPLIER_STEP, 6)
                 self.open[value] = {
-                    "beat": beat, "x": x, "y": y, "color": color, "direction": own,
-                    "multiplier": multiplier, "anchor": anchor,
-                }  # fmt: skip
+                    "beat": beat,
+                    "x": x,
+                    "y": y,
+                    "color": color,
+                    "direction": own,
+                    "multiplier": multiplier,
+                    "anchor": anchor,
+                }
             elif kind == "bomb":
                 self.bombs.append(Bomb(beat, value % 4, value // 4))
             elif kind == "wall":

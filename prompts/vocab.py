@@ -1,8 +1,12 @@
-"""The map vocabulary: one token per fact, laid out in blocks, with a fingerprint that every checkpoint carries.
+"""The map vocabulary: one token per fact, laid out in blocks, with a fingerprint that every
+checkpoint carries.
 
-Token ids are arithmetic: a block has an offset and a size, and a value's id is offset + value. The vocabulary is code, not
-configuration: changing anything here makes trained weights unreadable, and the fingerprint says so on load. Header text is
-spelled with the pieces of `saberlm.prompts.text` (which fall back to bytes), so the header is open text over a small table.
+Token ids are arithmetic: a block has an offset and a size, and a value's id is offset + value. The
+vocabulary is code, not
+configuration: changing anything here makes trained weights unreadable, and the fingerprint says so
+    on load. Header text is
+spelled with the pieces of `saberlm.prompts.text` (which fall back to bytes), so the header is open
+text over a small table.
 
 ``python -m saberlm.prompts.vocab`` prints the table.
 """
@@ -107,7 +111,9 @@ OFFSETS = dict(
 VOCAB_SIZE = sum(SIZES.values())
 
 PAD, UNK, MAP, END_MAP, HEADER, END_HEADER, SKETCH, AUDIO, SEG, END_SEG = range(10)
-CTX_LIGHTS, CTX_DIFFICULTY, CTX_CONTINUE, CTX_REMAP, CTX_REFERENCE, END_CTX, TARGET, GAP = range(10, 18)
+CTX_LIGHTS, CTX_DIFFICULTY, CTX_CONTINUE, CTX_REMAP, CTX_REFERENCE, END_CTX, TARGET, GAP = range(
+    10, 18
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +176,17 @@ def describe(token: int) -> str:
         return f"<p{value}>"
     if part.kind == "note":
         color, y, x, direction = note_parts(value)
-        names = ("up", "down", "left", "right", "up-left", "up-right", "down-left", "down-right", "any")
+        names = (
+            "up",
+            "down",
+            "left",
+            "right",
+            "up-left",
+            "up-right",
+            "down-left",
+            "down-right",
+            "any",
+        )
         return f"<{('red', 'blue')[color]} y{y} x{x} {names[direction]}>"
     if part.kind == "light":
         index, level = divmod(value, NUM_LIGHT_VALUES)
@@ -186,7 +202,15 @@ def describe(token: int) -> str:
 def fingerprint() -> str:
     """Hash of the whole layout; stored in every checkpoint and compared on load."""
     layout = json.dumps(
-        [BLOCKS, SPECIALS, LIGHT_TYPES, LASER_TYPES, TICKS_PER_BEAT, BEATS_PER_SEGMENT, TEXT_PIECES],
+        [
+            BLOCKS,
+            SPECIALS,
+            LIGHT_TYPES,
+            LASER_TYPES,
+            TICKS_PER_BEAT,
+            BEATS_PER_SEGMENT,
+            TEXT_PIECES,
+        ],
         ensure_ascii=True,
     )
     return hashlib.sha256(layout.encode()).hexdigest()[:16]
@@ -194,7 +218,10 @@ def fingerprint() -> str:
 
 def table() -> str:
     """The vocabulary as a printable table: block, first id, size."""
-    rows = [f"{name:15} {OFFSETS[name]:5} .. {OFFSETS[name] + size - 1:5}  {size:4}" for name, size in BLOCKS]
+    rows = [
+        f"{name:15} {OFFSETS[name]:5} .. {OFFSETS[name] + size - 1:5}  {size:4}"
+        for name, size in BLOCKS
+    ]
     return "\n".join([*rows, f"{VOCAB_SIZE} tokens, fingerprint {fingerprint()}"])
 
 

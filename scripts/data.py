@@ -8,10 +8,14 @@ import argparse
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument("action", choices=["build"], help="what to do")
-    parser.add_argument("maps_dir", metavar="MAPS_DIR", help="manifest with audio, level folders or zips")
+    parser.add_argument(
+        "maps_dir", metavar="MAPS_DIR", help="manifest with audio, level folders or zips"
+    )
     parser.add_argument("out", metavar="OUT", help="folder of the dataset; a stopped build goes on")
     parser.add_argument("--frontend", default="logmel", choices=["logmel", "dac"])
-    parser.add_argument("--frontend-path", metavar="DIR", help="folder of the DacModel for --frontend dac")
+    parser.add_argument(
+        "--frontend-path", metavar="DIR", help="folder of the DacModel for --frontend dac"
+    )
     parser.add_argument("--threads", type=int, default=0, help="torch threads (0: its own choice)")
 
 

@@ -10,19 +10,47 @@ _SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     names = ["Easy", "Normal", "Hard", "Expert", "ExpertPlus"]
-    parser.add_argument("song", metavar="SONG", help="wav, flac, ogg, opus or mp3; m4a and others with ffmpeg")
-    parser.add_argument("-o", "--output", metavar="OUT.zip", help="level to write (default: SONG.zip here)")
-    parser.add_argument("-d", "--difficulties", nargs="+", choices=names, default=["Expert"], metavar="NAME",
-                        help=f"any of {' '.join(names)} (default Expert)")  # fmt: skip
-    parser.add_argument("--bpm", type=float, help="tempo, when you know it (default: found in the sound)")
-    parser.add_argument("--offset", type=float, metavar="SECONDS", help="time of beat 0 in the song's own audio")
-    parser.add_argument("--nps", type=float, nargs="+", metavar="N",
-                        help="notes a second, one for all difficulties or one for each")  # fmt: skip
-    parser.add_argument("--njs", type=float, help="note jump speed (default: by difficulty and density)")
-    parser.add_argument("--style", metavar="TEXT", help='words such as "streams", "jumps", "tech", "chill"')
-    parser.add_argument("--rating", type=int, choices=range(11), metavar="0-10", default=9, help="quality asked for")
+    parser.add_argument(
+        "song", metavar="SONG", help="wav, flac, ogg, opus or mp3; m4a and others with ffmpeg"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.zip", help="level to write (default: SONG.zip here)"
+    )
+    parser.add_argument(
+        "-d",
+        "--difficulties",
+        nargs="+",
+        choices=names,
+        default=["Expert"],
+        metavar="NAME",
+        help=f"any of {' '.join(names)} (default Expert)",
+    )
+    parser.add_argument(
+        "--bpm", type=float, help="tempo, when you know it (default: found in the sound)"
+    )
+    parser.add_argument(
+        "--offset", type=float, metavar="SECONDS", help="time of beat 0 in the song's own audio"
+    )
+    parser.add_argument(
+        "--nps",
+        type=float,
+        nargs="+",
+        metavar="N",
+        help="notes a second, one for all difficulties or one for each",
+    )
+    parser.add_argument(
+        "--njs", type=float, help="note jump speed (default: by difficulty and density)"
+    )
+    parser.add_argument(
+        "--style", metavar="TEXT", help='words such as "streams", "jumps", "tech", "chill"'
+    )
+    parser.add_argument(
+        "--rating", type=int, choices=range(11), metavar="0-10", default=9, help="quality asked for"
+    )
     parser.add_argument("--no-lights", action="store_true", help="leave the light show out")
-    parser.add_argument("--model", default="nano", metavar="NAME|DIR", help="shipped model or a folder")
+    parser.add_argument(
+        "--model", default="nano", metavar="NAME|DIR", help="shipped model or a folder"
+    )
     parser.add_argument("--temperature", type=float, help="of what is placed (default 0.9)")
     parser.add_argument("--position-temperature", type=float, help="of when it is placed")
     parser.add_argument("--top-p", type=float)
@@ -35,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cover", metavar="FILE", help="png or jpg (default: drawn from the song)")
     parser.add_argument("--environment", default="DefaultEnvironment", metavar="NAME")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object on standard output"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
+    from saberlm.adapter.audio import load_audio
     from saberlm.adapter.loading import load_model
     from saberlm.infer.cover import load_cover
     from saberlm.infer.njs import choose_njs, peak_swings
@@ -56,7 +87,6 @@ def run(args: argparse.Namespace) -> int:
     from saberlm.infer.report import describe_difficulties
     from saberlm.infer.sampling import SamplingParams
     from saberlm.infer.tempo import check_flags, estimate_tempo
-    from saberlm.adapter.audio import load_audio
     from saberlm.prompts.header import Conditions
     from saberlm.prompts.vocab import fingerprint
 
@@ -127,7 +157,8 @@ def run(args: argparse.Namespace) -> int:
     for name in names:
         row = rows[name]
         print(
-            f"{name}: {row['notes']} notes ({row['nps']:.2f}/s), {row['lights']} light events", file=sys.stderr
+            f"{name}: {row['notes']} notes ({row['nps']:.2f}/s), {row['lights']} light events",
+            file=sys.stderr,
         )
         for what, count in mapped.counts[name].items():
             print(f"  {what}: {count}", file=sys.stderr)
@@ -158,6 +189,7 @@ def _rates(given: list[float] | None, names: list[str]) -> list[float | None]:
         return [given[0]] * len(names)
     if len(given) != len(names):
         raise ValueError(
-            f"--nps: expected one number or one for each of {len(names)} difficulties, found {len(given)}"
+            f"--nps: expected one number or one for each of {len(names)} difficulties,"
+            f" found {len(given)}"
         )
     return list(given)

@@ -1,4 +1,5 @@
-"""`saberlm train sft --config FILE [--resume] [--KEY VALUE ...]`: a whole run from one YAML file."""
+"""`saberlm train sft --config FILE [--resume] [--KEY VALUE ...]`: a whole run from one YAML
+file."""
 
 from __future__ import annotations
 
@@ -6,12 +7,17 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the verb; what follows them overrides the YAML, key by key, and unknown keys fail."""
+    """Arguments of the verb; what follows them overrides the YAML, key by key, and unknown keys
+    fail."""
     parser.add_argument("method", choices=["sft"], help="how to train")
-    parser.add_argument("--config", required=True, metavar="FILE", help="YAML of the run (see scripts/configs)")
+    parser.add_argument(
+        "--config", required=True, metavar="FILE", help="YAML of the run (see scripts/configs)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
     parser.add_argument(
-        "overrides", nargs=argparse.REMAINDER, help="settings over the YAML: --minutes 5 --learning_rate 1e-3"
+        "overrides",
+        nargs=argparse.REMAINDER,
+        help="settings over the YAML: --minutes 5 --learning_rate 1e-3",
     )
 
 

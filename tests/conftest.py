@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def tiny_model():  # noqa: ANN201 - torch is imported late
+def tiny_model():
     """A model of a few thousand weights, in evaluation mode."""
     import torch
 
@@ -18,7 +18,7 @@ def tiny_model():  # noqa: ANN201 - torch is imported late
     return model
 
 
-def tiny_config(resampler: str = "perceiver", **audio):  # noqa: ANN201, ANN003
+def tiny_config(resampler: str = "perceiver", **audio):
     from transformers import AutoConfig
 
     from saberlm.adapter.configuration_saber import SaberAudioConfig, SaberConfig
@@ -38,16 +38,21 @@ def tiny_config(resampler: str = "perceiver", **audio):  # noqa: ANN201, ANN003
     )
     return SaberConfig(
         audio_config=SaberAudioConfig(
-            hidden_size=24, num_hidden_layers=1, num_attention_heads=2, num_onset_layers=1,
-            num_resampler_layers=1, resampler=resampler, **audio,
+            hidden_size=24,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_onset_layers=1,
+            num_resampler_layers=1,
+            resampler=resampler,
+            **audio,
         ),
         text_config=text,
         vocab_fingerprint=v.fingerprint(),
         context_segments=4,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="session")
-def make_config():  # noqa: ANN201
+def make_config():
     """`tiny_config`, for tests that vary it."""
     return tiny_config

@@ -57,9 +57,14 @@ def test_dac_front_end_gives_latents_by_the_chunk() -> None:
 
     torch.manual_seed(0)
     config = DacConfig(
-        encoder_hidden_size=8, downsampling_ratios=[2, 4, 8, 8], decoder_hidden_size=16, n_codebooks=2,
-        codebook_size=16, codebook_dim=4, sampling_rate=44_100,
-    )  # fmt: skip
+        encoder_hidden_size=8,
+        downsampling_ratios=[2, 4, 8, 8],
+        decoder_hidden_size=16,
+        n_codebooks=2,
+        codebook_size=16,
+        codebook_dim=4,
+        sampling_rate=44_100,
+    )
     for quantized in (True, False):
         front = DacFrontEnd(DacModel(config), quantized=quantized)
         samples = torch.randn(44_100 * 5) * 0.1

@@ -19,7 +19,11 @@ def batch(model: Any, rows: int = 2, bars: int = 2, song_bars: int = 5) -> dict[
     torch.manual_seed(1)
     note = v.token_id("note", 7)
     stream = window(
-        Conditions("Expert", 4.0), song_bars, [[v.token_id("position", 3), note]] * bars, [True] * bars, ends=False
+        Conditions("Expert", 4.0),
+        song_bars,
+        [[v.token_id("position", 3), note]] * bars,
+        [True] * bars,
+        ends=False,
     )
     return {
         "input_ids": torch.tensor([stream.ids] * rows),
@@ -51,7 +55,13 @@ def test_padded_bars_change_nothing(make_config: Any, resampler: str) -> None:
     torch.manual_seed(0)
     model = SaberForConditionalGeneration(make_config(resampler)).eval()
     inputs = batch(model)
-    names = ("audio_features", "audio_num_bars", "sketch_features", "sketch_num_bars", "audio_first_bar")
+    names = (
+        "audio_features",
+        "audio_num_bars",
+        "sketch_features",
+        "sketch_num_bars",
+        "audio_first_bar",
+    )
     given = [inputs[name] for name in names]
     with torch.no_grad():
         short = model.model.get_audio_features(*given, 1, return_dict=True).pooler_output
@@ -69,10 +79,18 @@ def test_placeholders_are_counted(tiny_model: Any) -> None:
 
 def test_embeddings_made_before_give_the_same_logits(tiny_model: Any) -> None:
     inputs = batch(tiny_model)
-    names = ("audio_features", "audio_num_bars", "sketch_features", "sketch_num_bars", "audio_first_bar")
+    names = (
+        "audio_features",
+        "audio_num_bars",
+        "sketch_features",
+        "sketch_num_bars",
+        "audio_first_bar",
+    )
     with torch.no_grad():
         direct = tiny_model(**inputs).logits
-        embeds = tiny_model.get_audio_features(*[inputs[n] for n in names], 1, return_dict=True).pooler_output
+        embeds = tiny_model.get_audio_features(
+            *[inputs[n] for n in names], 1, return_dict=True
+        ).pooler_output
         later = tiny_model(input_ids=inputs["input_ids"], audio_embeds=embeds).logits
     assert torch.allclose(direct, later, atol=1e-5)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from saberlm.eval.counts import ObjectCounts, count_objects
 from saberlm.prompts.beatmap import Beatmap, Bomb, BpmEvent, ColorNote, LightEvent
 from saberlm.prompts.tempo import TempoMap

@@ -7,6 +7,7 @@ import math
 import mir_eval
 import numpy as np
 import pytest
+
 from saberlm.eval.timing import onset_f1, unique_onsets
 
 

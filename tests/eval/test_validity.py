@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from level_kit import Kit, picture, sound
+
 from saberlm.eval.findings import MAX_PER_RULE, Finding
 from saberlm.eval.validity import validate_level
 

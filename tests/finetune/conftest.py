@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from saberlm.prompts.beatmap import BoostEvent, ColorNote, Difficulty, LevelInfo, LightEvent, Obstacle
-from saberlm.prompts.beatmap import Beatmap
+from saberlm.prompts.beatmap import (
+    Beatmap,
+    BoostEvent,
+    ColorNote,
+    Difficulty,
+    LevelInfo,
+    LightEvent,
+    Obstacle,
+)
 from saberlm.prompts.mapfile import write_level
 
 BPM, SECONDS = 120.0, 24.0
@@ -30,7 +37,9 @@ def beatmap(shift_beats: float, seed: int, *, lit: bool) -> Beatmap:
         ColorNote(float(b), int(rng.integers(4)), int(rng.integers(3)), i % 2, int(rng.integers(9)))
         for i, b in enumerate(beats)
     )
-    lights = tuple(LightEvent(float(b), int(rng.integers(5)), int(rng.integers(1, 8))) for b in beats)
+    lights = tuple(
+        LightEvent(float(b), int(rng.integers(5)), int(rng.integers(1, 8))) for b in beats
+    )
     return Beatmap(
         color_notes=notes,
         obstacles=(Obstacle(8.0, 0, 0, 2.0, 1, 5),),
@@ -41,7 +50,8 @@ def beatmap(shift_beats: float, seed: int, *, lit: bool) -> Beatmap:
 
 @pytest.fixture(scope="session")
 def maps_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve level folders: half of them with a constant offset of 0.13 beat, one off any grid, one broken."""
+    """Twelve level folders: half of them with a constant offset of 0.13 beat, one off any grid,
+    one broken."""
     root = tmp_path_factory.mktemp("maps")
     for i in range(12):
         shift = 0.13 if i % 2 else 0.0
@@ -52,10 +62,14 @@ def maps_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ]
         if i == 4:
             rng = np.random.default_rng(9)
-            loose = Beatmap(tuple(ColorNote(float(b), 1, 0, 0, 1) for b in np.sort(rng.uniform(0, 44, 80))))
+            loose = Beatmap(
+                tuple(ColorNote(float(b), 1, 0, 0, 1) for b in np.sort(rng.uniform(0, 44, 80)))
+            )
             difficulties = [Difficulty("Standard", "Expert", 12.0, 0.0, loose)]
         write_level(level, LevelInfo(f"song {i}", BPM, audio_filename="song.ogg"), difficulties, {})
-        soundfile.write(level / "song.ogg", song_samples(shift * 0.5), 44_100, format="OGG", subtype="VORBIS")
+        soundfile.write(
+            level / "song.ogg", song_samples(shift * 0.5), 44_100, format="OGG", subtype="VORBIS"
+        )
         if i == 5:
             (level / "Info.dat").write_text("{ broken")
     return root

@@ -40,7 +40,9 @@ def test_random_notes_are_on_no_grid() -> None:
     assert on_quarters(np.arange(20) * 60 / 128 / 4, 128.0, 0.0) == 1.0
 
 
-def test_build_keeps_what_fits_and_says_why_the_rest_is_gone(data_dir: Path, maps_dir: Path) -> None:
+def test_build_keeps_what_fits_and_says_why_the_rest_is_gone(
+    data_dir: Path, maps_dir: Path
+) -> None:
     rows = [json.loads(line) for line in (data_dir / INDEX_NAME).read_text().splitlines()]
     assert len(rows) == 10
     report = (data_dir / "report.txt").read_text()
@@ -91,7 +93,9 @@ def test_nothing_to_build_is_an_error(tmp_path: Path) -> None:
         load_dataset(tmp_path, "train")
 
 
-def test_shards_of_another_vocabulary_are_refused(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shards_of_another_vocabulary_are_refused(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = next((data_dir / "shards").glob("*.safetensors"))
     monkeypatch.setattr("saberlm.prompts.vocab.fingerprint", lambda: "another")
     with pytest.raises(ValueError, match="build the data again"):

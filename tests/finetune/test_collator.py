@@ -10,7 +10,13 @@ pytest.importorskip("datasets")
 from saberlm.finetune.augment import augment_features
 from saberlm.finetune.collator import IGNORE, DataCollatorForBeatmapModeling, window_table
 from saberlm.finetune.shards import SongShard, load_shard
-from saberlm.finetune.windows import NOTE_TICK, OTHER_TICK, UNKNOWN_TICK, fitting_bars, onset_targets
+from saberlm.finetune.windows import (
+    NOTE_TICK,
+    OTHER_TICK,
+    UNKNOWN_TICK,
+    fitting_bars,
+    onset_targets,
+)
 from saberlm.prompts import vocab as v
 
 
@@ -66,7 +72,9 @@ def test_padding_changes_no_rows_loss(songs: list[SongShard], tiny_model: torch.
 
 def test_onset_targets_say_what_starts() -> None:
     note, light = v.token_id("note", 5), v.token_id("light", 3)
-    bar = np.array([v.token_id("position", 0), note, light, v.token_id("position", 50), light], dtype=np.int16)
+    bar = np.array(
+        [v.token_id("position", 0), note, light, v.token_id("position", 50), light], dtype=np.int16
+    )
     targets = onset_targets([bar, bar], [True, False]).reshape(2, 192)
     assert targets[0, 0] == NOTE_TICK
     assert targets[0, 50] == OTHER_TICK

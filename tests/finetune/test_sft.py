@@ -18,15 +18,33 @@ def test_a_short_run_learns_resumes_and_can_be_mapped_with(data_dir: Path, tmp_p
 
     def args(steps: int) -> SFTConfig:
         return SFTConfig(
-            output_dir=str(tmp_path / "run"), max_steps=steps, per_device_train_batch_size=2, learning_rate=3e-3,
-            bf16=False, use_cpu=True, logging_steps=1, eval_strategy="no", save_steps=4, report_to="none", seed=1,
+            output_dir=str(tmp_path / "run"),
+            max_steps=steps,
+            per_device_train_batch_size=2,
+            learning_rate=3e-3,
+            bf16=False,
+            use_cpu=True,
+            logging_steps=1,
+            eval_strategy="no",
+            save_steps=4,
+            report_to="none",
+            seed=1,
             disable_tqdm=True,
-        )  # fmt: skip
+        )
 
     run = RunConfig(
-        data_dir=str(data_dir), minutes=0, warmup_minutes=0.03, window_bars=2, hidden_size=32, intermediate_size=48,
-        num_hidden_layers=1, num_attention_heads=2, audio_hidden_size=24, audio_num_layers=1, valid_windows=4,
-    )  # fmt: skip
+        data_dir=str(data_dir),
+        minutes=0,
+        warmup_minutes=0.03,
+        window_bars=2,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        audio_hidden_size=24,
+        audio_num_layers=1,
+        valid_windows=4,
+    )
     run_sft(run, args(4))
     final = run_sft(run, args(8), resume=True)
     log = json.loads((tmp_path / "run" / "log.json").read_text())
@@ -34,14 +52,22 @@ def test_a_short_run_learns_resumes_and_can_be_mapped_with(data_dir: Path, tmp_p
     assert len(losses) == 8, "the resumed run went on from step 4"
     assert losses[-1] < losses[0]
     assert any("onset_loss" in row for row in log)
-    valid = [json.loads(line) for line in (tmp_path / "run" / "valid.jsonl").read_text().splitlines()]
-    assert {"eval_position_loss", "eval_note_loss", "eval_light_loss", "eval_wrong_position_loss"} <= valid[-1].keys()
+    valid = [
+        json.loads(line) for line in (tmp_path / "run" / "valid.jsonl").read_text().splitlines()
+    ]
+    assert {
+        "eval_position_loss",
+        "eval_note_loss",
+        "eval_light_loss",
+        "eval_wrong_position_loss",
+    } <= valid[-1].keys()
     assert load_model(final, fingerprint()).model.config.context_segments == 2
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_onset_head_learns_alongside(data_dir: Path, tmp_path: Path) -> None:
-    """The onset loss has a gradient: without the decoder's loss reaching it, the head still moves."""
+    """The onset loss has a gradient: without the decoder's loss reaching it, the head still
+    moves."""
     import torch
     from trl import SFTConfig
 
@@ -50,7 +76,9 @@ def test_the_onset_head_learns_alongside(data_dir: Path, tmp_path: Path) -> None
     seen: list[bool] = []
     original = sft.SaberSFTTrainer.compute_loss
 
-    def spy(self: sft.SaberSFTTrainer, model: torch.nn.Module, *rest: object, **named: object) -> torch.Tensor:
+    def spy(
+        self: sft.SaberSFTTrainer, model: torch.nn.Module, *rest: object, **named: object
+    ) -> torch.Tensor:
         loss = original(self, model, *rest, **named)  # type: ignore[arg-type]
         weight = model.model.audio_tower.onset_head.out.weight  # type: ignore[union-attr]
         (grad,) = torch.autograd.grad(loss, weight, retain_graph=True, allow_unused=True)
@@ -61,15 +89,30 @@ def test_the_onset_head_learns_alongside(data_dir: Path, tmp_path: Path) -> None
     try:
         sft.run_sft(
             sft.RunConfig(
-                data_dir=str(data_dir), minutes=0, warmup_minutes=0, window_bars=2, hidden_size=32,
-                intermediate_size=48, num_hidden_layers=1, num_attention_heads=2, audio_hidden_size=24,
-                audio_num_layers=1, valid_windows=2,
+                data_dir=str(data_dir),
+                minutes=0,
+                warmup_minutes=0,
+                window_bars=2,
+                hidden_size=32,
+                intermediate_size=48,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                audio_hidden_size=24,
+                audio_num_layers=1,
+                valid_windows=2,
             ),
             SFTConfig(
-                output_dir=str(tmp_path), max_steps=2, per_device_train_batch_size=2, bf16=False, use_cpu=True,
-                eval_strategy="no", save_strategy="no", report_to="none", disable_tqdm=True,
+                output_dir=str(tmp_path),
+                max_steps=2,
+                per_device_train_batch_size=2,
+                bf16=False,
+                use_cpu=True,
+                eval_strategy="no",
+                save_strategy="no",
+                report_to="none",
+                disable_tqdm=True,
             ),
-        )  # fmt: skip
+        )
     finally:
         sft.SaberSFTTrainer.compute_loss = original  # type: ignore[method-assign]
     assert seen == [True, True]
@@ -88,8 +131,12 @@ def test_the_shipped_config_is_read_by_trl() -> None:
     from saberlm.finetune.sft import RunConfig
 
     path = Path(__file__).parents[2] / "scripts" / "configs" / "sft_nano.yaml"
-    run, args = TrlParser((RunConfig, SFTConfig)).parse_args_and_config(["--config", str(path), "--minutes", "5"])
+    run, args = TrlParser((RunConfig, SFTConfig)).parse_args_and_config(
+        ["--config", str(path), "--minutes", "5"]
+    )
     assert run.minutes == 5
     assert args.per_device_train_batch_size == 4
     with pytest.raises((ValueError, SystemExit)):
-        TrlParser((RunConfig, SFTConfig)).parse_args_and_config(["--config", str(path), "--no_such_key", "5"])
+        TrlParser((RunConfig, SFTConfig)).parse_args_and_config(
+            ["--config", str(path), "--no_such_key", "5"]
+        )

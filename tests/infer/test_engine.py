@@ -66,7 +66,10 @@ def test_seeds_repeat_and_differ(engine: Engine) -> None:
 
 def test_forbidden_things_do_not_appear(engine: Engine) -> None:
     made = engine.generate(
-        [request(6, seed, lights=False, bombs=False, walls=False, arcs=False, chains=False) for seed in range(3)],
+        [
+            request(6, seed, lights=False, bombs=False, walls=False, arcs=False, chains=False)
+            for seed in range(3)
+        ],
         PARAMS,
     )
     kinds = {v.token_of(token).kind for each in made for bar in each.bars for token in bar}
@@ -74,7 +77,8 @@ def test_forbidden_things_do_not_appear(engine: Engine) -> None:
 
 
 def test_cached_decoding_equals_one_forward_over_everything(tiny_model: Any) -> None:
-    """Hidden states met while decoding are those of the training forward over the finished stream."""
+    """Hidden states met while decoding are those of the training forward over the finished
+    stream."""
     engine = Engine(tiny_model, context_bars=8)
     asked = request(4, 5)
     seen: list[torch.Tensor] = []
@@ -90,7 +94,9 @@ def test_cached_decoding_equals_one_forward_over_everything(tiny_model: Any) -> 
     ids = window(conditions, song.num_bars, bars, [True] * 4, ends=False).ids
     audio = torch.cat([song.sketch, song.embeds])
     with torch.no_grad():
-        hidden = tiny_model.model(input_ids=torch.tensor([ids]), audio_embeds=audio).last_hidden_state[0]
+        hidden = tiny_model.model(
+            input_ids=torch.tensor([ids]), audio_embeds=audio
+        ).last_hidden_state[0]
     at = len(prompt(conditions, song.num_bars).ids) - 1
     expected = []
     for bar in bars:
@@ -158,7 +164,9 @@ def test_meaningless_settings_are_refused(setting: dict[str, Any], message: str)
 
 
 def test_zero_temperature_ignores_the_seed(engine: Engine) -> None:
-    params = SamplingParams(max_segment_tokens=30, temperature=0.0, position_temperature=0.0, top_k=1)
+    params = SamplingParams(
+        max_segment_tokens=30, temperature=0.0, position_temperature=0.0, top_k=1
+    )
     first, second = request(3, 1, lights=False), request(3, 1, lights=False)
     second.seed = 99
     made = [engine.generate([r], params)[0].bars for r in (first, second)]

@@ -40,15 +40,21 @@ def test_no_hazard_changes_nothing() -> None:
 def test_the_joint_chance_of_moving_on_stays() -> None:
     torch.manual_seed(1)
     log_probs = torch.randn(1, v.VOCAB_SIZE).log_softmax(1)
-    joined = join_positions(log_probs, hazard(), GROUPS, decoder_weight=0.5, hazard_weight=1, temperature=0.7)
+    joined = join_positions(
+        log_probs, hazard(), GROUPS, decoder_weight=0.5, hazard_weight=1, temperature=0.7
+    )
     for ids in (GROUPS.moves, GROUPS.is_note):
-        assert torch.allclose(log_probs[:, ids].logsumexp(1), joined[:, ids].logsumexp(1), atol=1e-4)
+        assert torch.allclose(
+            log_probs[:, ids].logsumexp(1), joined[:, ids].logsumexp(1), atol=1e-4
+        )
 
 
 def test_illegal_positions_stay_illegal() -> None:
     log_probs = only_moves()
     log_probs[:, GROUPS.moves[:100]] = -torch.inf
-    joined = join_positions(log_probs, hazard(), GROUPS, decoder_weight=0.5, hazard_weight=1, temperature=1)
+    joined = join_positions(
+        log_probs, hazard(), GROUPS, decoder_weight=0.5, hazard_weight=1, temperature=1
+    )
     assert torch.isinf(joined[:, GROUPS.moves[:100]]).all()
     assert torch.allclose(joined.logsumexp(1), log_probs.logsumexp(1), atol=1e-4)
 

@@ -61,7 +61,9 @@ def test_a_song_becomes_the_asked_difficulties_and_repeats(tiny_model: Any) -> N
     assert not first.beatmaps["Expert"].lights
     assert {"encode", "decode"} <= first.seconds.keys()
     alone = map_song(loaded, song(), asked[:1], params)
-    assert alone.beatmaps["Hard"] == first.beatmaps["Hard"], "another difficulty in the run changes nothing"
+    assert alone.beatmaps["Hard"] == first.beatmaps["Hard"], (
+        "another difficulty in the run changes nothing"
+    )
     last = 12.0 - 2.0
     for beatmap in first.beatmaps.values():
         assert all(0 <= 0.7 + n.beat * 60 / 128 <= last + 0.5 for n in beatmap.color_notes)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from saberlm.prompts import levelzip
 from saberlm.prompts.beatmap import Beatmap, Bomb, BpmEvent, ColorNote, Difficulty, Level, LevelInfo
 from saberlm.prompts.mapfile import (

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from saberlm.prompts import schema_v2, schema_v3
 from saberlm.prompts.beatmap import (
     Arc,

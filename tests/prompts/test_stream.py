@@ -9,7 +9,9 @@ FULL = Conditions("Expert", 5.2, 16.4, 174.2, "streams, tech", 9, True, False, N
 
 def test_header_says_every_field_in_one_order() -> None:
     text = header_text(FULL)
-    assert text.startswith("Difficulty: Expert | NPS: 5.2 | NJS: 16 | BPM: 174 | Style: streams, tech | Rating: 9")
+    assert text.startswith(
+        "Difficulty: Expert | NPS: 5.2 | NJS: 16 | BPM: 174 | Style: streams, tech | Rating: 9"
+    )
     assert "Chains: unknown" in text
     assert header_of_ids(header_ids(FULL)) == text
     assert [part.split(":")[0] for part in header_text(Conditions()).split(" | ")] == [
@@ -33,7 +35,11 @@ def test_bad_conditions_are_refused() -> None:
 
 
 def test_loss_covers_the_map_tokens_and_nothing_else() -> None:
-    bars = [[v.token_id("position", 0), v.token_id("note", 3)], [], [v.token_id("position", 9), v.token_id("bomb", 1)]]
+    bars = [
+        [v.token_id("position", 0), v.token_id("note", 3)],
+        [],
+        [v.token_id("position", 9), v.token_id("bomb", 1)],
+    ]
     stream = window(FULL, 7, bars, [True, True, False], ends=True)
     assert len(stream.ids) == len(stream.loss_mask)
     learnt = [token for token, wanted in zip(stream.ids, stream.loss_mask, strict=True) if wanted]

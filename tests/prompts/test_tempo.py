@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from saberlm.prompts.beatmap import BpmEvent
 from saberlm.prompts.tempo import TempoMap
 

@@ -29,17 +29,46 @@ column, row = st.integers(0, 3), st.integers(0, 2)
 colors, directions = st.integers(0, 1), st.integers(0, 8)
 multipliers = st.floats(0, 5, width=32).map(float)
 
-notes = st.builds(ColorNote, beats, column, row, colors, directions, st.sampled_from([0, 0, 15, -45, 180]))
-walls = st.builds(Obstacle, beats, column, row, st.floats(0.01, 150), st.integers(1, 4), st.integers(1, 5))
+notes = st.builds(
+    ColorNote, beats, column, row, colors, directions, st.sampled_from([0, 0, 15, -45, 180])
+)
+walls = st.builds(
+    Obstacle, beats, column, row, st.floats(0.01, 150), st.integers(1, 4), st.integers(1, 5)
+)
 arcs = st.builds(
-    Arc, beats, column, row, colors, directions, beats, column, row, directions, multipliers, multipliers,
+    Arc,
+    beats,
+    column,
+    row,
+    colors,
+    directions,
+    beats,
+    column,
+    row,
+    directions,
+    multipliers,
+    multipliers,
     st.integers(0, 2),
-)  # fmt: skip
+)
 chains = st.builds(
-    Chain, beats, column, row, colors, directions, beats, column, row, st.integers(1, 30), st.floats(0.1, 2)
+    Chain,
+    beats,
+    column,
+    row,
+    colors,
+    directions,
+    beats,
+    column,
+    row,
+    st.integers(1, 30),
+    st.floats(0.1, 2),
 )
 lights = st.builds(
-    LightEvent, beats, st.sampled_from([*v.LIGHT_TYPES, *v.LASER_TYPES]), st.integers(0, 12), st.floats(0, 2)
+    LightEvent,
+    beats,
+    st.sampled_from([*v.LIGHT_TYPES, *v.LASER_TYPES]),
+    st.integers(0, 12),
+    st.floats(0, 2),
 )
 beatmaps = st.builds(
     Beatmap,
@@ -146,7 +175,10 @@ def test_the_map_cannot_end_with_an_open_arc() -> None:
 
 
 def test_positions_rise_and_cells_are_taken_once() -> None:
-    red, blue = v.token_id("note", v.note_value(0, 0, 1, 1)), v.token_id("note", v.note_value(1, 0, 1, 1))
+    red, blue = (
+        v.token_id("note", v.note_value(0, 0, 1, 1)),
+        v.token_id("note", v.note_value(1, 0, 1, 1)),
+    )
     state = GRAMMAR.step(GRAMMAR.start(1), np.array([v.token_id("position", 10)]))
     state = GRAMMAR.step(state, np.array([red]))
     mask = GRAMMAR.allowed(state)[0]
@@ -158,10 +190,19 @@ def test_positions_rise_and_cells_are_taken_once() -> None:
 
 def test_what_cannot_be_said_is_counted() -> None:
     beatmap = Beatmap(
-        color_notes=(ColorNote(1.0, 0, 0, 0, 1), ColorNote(1.001, 0, 0, 1, 1), ColorNote(-2.0, 0, 0, 0, 1)),
+        color_notes=(
+            ColorNote(1.0, 0, 0, 0, 1),
+            ColorNote(1.001, 0, 0, 1, 1),
+            ColorNote(-2.0, 0, 0, 0, 1),
+        ),
         obstacles=(Obstacle(1.0, 2, 0, 1.0, 4, 5),),
         arcs=(Arc(1.0, 0, 0, 0, 1, 1.0, 0, 0, 1),),
-        lights=(LightEvent(0.0, 1, 2_000_000_123), LightEvent(0.0, 99, 1), LightEvent(1.0, 2, 1), LightEvent(1.0, 2, 5)),
+        lights=(
+            LightEvent(0.0, 1, 2_000_000_123),
+            LightEvent(0.0, 99, 1),
+            LightEvent(1.0, 2, 1),
+            LightEvent(1.0, 2, 5),
+        ),
     )
     snapped, counts = snap(beatmap)
     assert len(snapped.color_notes) == 1

@@ -1,8 +1,8 @@
-from saberlm.prompts import vocab as v
-from saberlm.prompts.text_pieces import TEXT_PIECES, decode_text, encode_text
-
 from hypothesis import given
 from hypothesis import strategies as st
+
+from saberlm.prompts import vocab as v
+from saberlm.prompts.text_pieces import TEXT_PIECES, decode_text, encode_text
 
 
 def test_every_id_has_one_meaning() -> None:
@@ -35,14 +35,19 @@ def test_specials_have_the_ids_the_names_say() -> None:
 
 def test_note_values_round_trip() -> None:
     seen = {
-        v.note_value(c, y, x, d) for c in range(2) for y in range(3) for x in range(4) for d in range(9)
+        v.note_value(c, y, x, d)
+        for c in range(2)
+        for y in range(3)
+        for x in range(4)
+        for d in range(9)
     }
     assert seen == set(range(216))
     assert all(v.note_value(*v.note_parts(value)) == value for value in seen)
 
 
 def test_fingerprint_is_the_one_the_shipped_weights_carry() -> None:
-    # changing the vocabulary throws trained weights away: this number changes only with a retrained model
+    # changing the vocabulary throws trained weights away: this number changes only with a
+    # retrained model
     assert v.fingerprint() == "d340a5cec1b1b5d9"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
+
 from saberlm.prompts.beatmap import Beatmap, ColorNote, Difficulty, LevelInfo, LightEvent
 from saberlm.prompts.mapfile import write_level
 from saberlm.scripts import check
