@@ -284,8 +284,8 @@ class SaberModel(SaberPreTrainedModel):
             inputs_embeds = self.get_input_embeddings()(input_ids)
         onset_logits = None
         if audio_features is not None:
-            if audio_embeds is not None:
-                raise ValueError("give audio_features or audio_embeds, not both")
+            if audio_embeds is not None or audio_num_bars is None:
+                raise ValueError("give audio_features with its companions, or audio_embeds alone")
             out = self.get_audio_features(
                 audio_features,
                 audio_num_bars,

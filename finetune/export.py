@@ -1,0 +1,73 @@
+"""From a training run to a model folder that ships: bf16 weights, and the densities measured on
+the training maps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+from saberlm.adapter.processing_saber import SaberFeatureExtractor, SaberProcessor, make_tokenizer
+from saberlm.finetune.shards import SongShard
+from saberlm.prompts import vocab as v
+
+MAX_MEGABYTES = 45
+
+
+def measure_densities(songs: list[SongShard]) -> dict[str, Any]:
+    """Median notes/s and mean notes per onset by difficulty.
+
+    These steer a map whose notes/s nobody asked for, and turn notes/s into onsets/s.
+    """
+    rates: dict[str, list[float]] = defaultdict(list)
+    per_onset: dict[str, list[float]] = defaultdict(list)
+    positions, notes = v.block_range("position"), v.block_range("note")
+    for song in songs:
+        for stream in song.difficulties:
+            name = stream.conditions.difficulty
+            ids = np.concatenate([*stream.bars, np.zeros(0, np.int16)]).astype(np.int64)
+            is_note = (ids >= notes.start) & (ids < notes.stop)
+            named = np.flatnonzero((ids >= positions.start) & (ids < positions.stop))
+            onsets = int(is_note[named + 1].sum())
+            if name is None or stream.conditions.nps is None or not onsets:
+                continue
+            rates[name].append(stream.conditions.nps)
+            per_onset[name].append(float(is_note.sum()) / onsets)
+    return {
+        "median_nps": {name: round(float(np.median(x)), 2) for name, x in rates.items()},
+        "notes_per_onset": {name: round(float(np.mean(x)), 3) for name, x in per_onset.items()},
+    }
+
+
+def export_model(run_final: Path, train: list[SongShard], out: Path) -> float:
+    """Write the shipped form of a trained model.
+
+    Args:
+        run_final: folder that `saberlm.finetune.sft.run_sft` returned.
+        train: songs whose densities calibrate it.
+        out: folder to write.
+
+    Returns:
+        Megabytes of weights.
+
+    Raises:
+        ValueError: the weights are too large to ship.
+    """
+    model = SaberForConditionalGeneration.from_pretrained(run_final)
+    model.config.calibration = measure_densities(train)
+    model.to(torch.bfloat16).save_pretrained(out)
+    audio = model.config.audio_config
+    SaberProcessor(
+        SaberFeatureExtractor(audio.frontend, audio.frontend_path), make_tokenizer(v.VOCAB_SIZE)
+    ).save_pretrained(out)
+    (out / "generation_config.json").unlink(missing_ok=True)
+    megabytes = (out / "model.safetensors").stat().st_size / 1e6
+    if megabytes > MAX_MEGABYTES:
+        raise ValueError(
+            f"{out}: expected at most {MAX_MEGABYTES} MB of weights to ship, found {megabytes:.0f} MB"
+        )
+    return megabytes
