@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from saberlm.adapter.configuration_saber import SaberConfig
 from saberlm.adapter.frontend import FrontEnd
@@ -89,6 +90,7 @@ def load_model(
             " the model was trained with another version of saberlm"
         )
     check_weights(weights)
+    disable_progress_bar()  # loading takes a second; the bar would stand between the user's lines
     try:
         model, info = SaberForConditionalGeneration.from_pretrained(
             folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True

@@ -68,6 +68,7 @@ def export_model(run_final: Path, train: list[SongShard], out: Path) -> float:
     megabytes = (out / "model.safetensors").stat().st_size / 1e6
     if megabytes > MAX_MEGABYTES:
         raise ValueError(
-            f"{out}: expected at most {MAX_MEGABYTES} MB of weights to ship, found {megabytes:.0f} MB"
+            f"{out}: expected at most {MAX_MEGABYTES} MB of weights to ship,"
+            f" found {megabytes:.0f} MB"
         )
     return megabytes

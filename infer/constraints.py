@@ -74,15 +74,13 @@ def forbidden_tokens(conditions: Conditions, *, last_bars: bool = False) -> Tens
     out = torch.zeros(v.VOCAB_SIZE, dtype=torch.bool)
     out[_ids("tempo", "digit")] = True
     out[[v.END_MAP, v.AUDIO]] = True
-    blocks: list[str] = []
+    blocks = ["free"]  # chains need a head note, and ranked maps have their arcs on notes
     if conditions.lights is False:
         blocks += LIGHT_BLOCKS
     if conditions.arcs is False or last_bars:
         blocks += ARC_BLOCKS
     if conditions.chains is False:
         blocks += ["chain"]
-    if (conditions.arcs is False and conditions.chains is False) or last_bars:
-        blocks += ["free"]
     if conditions.bombs is False:
         blocks += ["bomb"]
     if conditions.walls is False:

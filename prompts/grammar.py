@@ -6,7 +6,8 @@ that the same code runs on numpy arrays here and on a sampler's device tensors (
 What it holds to: positions in
 a bar strictly rise; objects of a tick come in canonical order, each place at most once; no two
 notes or bombs in one cell; arcs
-close where they were opened, later, and in their own colour; walls stay inside the lanes and last
+close where they were opened, later, and in their own colour; walls stay inside the lanes and under
+the ceiling (5) and last
 at least a tick.
 """
 
@@ -42,11 +43,8 @@ _NAMES = (
     "arc_start_direction",
     "arc_start_bend",
     "arc_start_done",
-    "wall_x0",
-    "wall_x1",
-    "wall_x2",
-    "wall_x3",
-    "wall_width",
+    *(f"wall_x{x}_y{y}" for y in range(3) for x in range(4)),
+    *(f"wall_width_y{y}" for y in range(3)),
     "wall_height",
     "wall_more",
     "wall_beats",
@@ -76,8 +74,9 @@ def _transitions() -> np.ndarray:
         on(state, "note", "note")
         on(state, "free", "free")
         on(state, "bomb", "object")
-        for x in range(4):
-            on(state, "wall", f"wall_x{x}", lambda value, x=x: value % 4 == x)  # type: ignore[misc]
+        for cell in range(12):
+            place = f"wall_x{cell % 4}_y{cell // 4}"
+            on(state, "wall", place, lambda value, cell=cell: value == cell)  # type: ignore[misc]
         on(state, "boost", "object")
         on(state, "light", "light")
         on(state, "laser", "object")
@@ -126,8 +125,11 @@ def _transitions() -> np.ndarray:
     for state in ("arc_start", "arc_start_direction", "arc_start_bend"):
         on(state, "anchor", "arc_start_done", lambda value: value > 0)
     for x in range(4):
-        on(f"wall_x{x}", "wall_width", "wall_width", lambda value, x=x: x + value + 1 <= 4)  # type: ignore[misc]
-    on("wall_width", "wall_height", "wall_height")
+        for y in range(3):
+            then = f"wall_width_y{y}"
+            on(f"wall_x{x}_y{y}", "wall_width", then, lambda value, x=x: x + value + 1 <= 4)  # type: ignore[misc]
+    for y in range(3):
+        on(f"wall_width_y{y}", "wall_height", "wall_height", lambda value, y=y: y + value + 1 <= 5)  # type: ignore[misc]
     for state in ("wall_height", "wall_more"):
         on(state, "duration_more", "wall_more")
         on(state, "duration_beats", "wall_beats")

@@ -120,7 +120,7 @@ def _obstacles(
             and 0 <= o.x < 4
             and 0 <= o.y < 3
             and 1 <= o.width <= v.MAX_WALL_WIDTH - o.x
-            and 1 <= o.height <= v.MAX_WALL_HEIGHT
+            and 1 <= o.height <= v.MAX_WALL_HEIGHT - o.y
         )
         if beat < 0:
             counts["dropped: object before beat 0"] += 1

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from saberlm.adapter.audio import load_audio
+    from saberlm.adapter.audio import audio_info, load_audio
     from saberlm.adapter.loading import load_model
     from saberlm.infer.cover import load_cover
     from saberlm.infer.njs import choose_njs, peak_swings
@@ -116,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
         for name, rate in zip(names, rates, strict=True)
     ]
     check_writable(out)
+    audio_info(path)
     loaded = load_model(args.model, fingerprint(), device=args.device)
     timings: dict[str, float] = {}
     started = time.perf_counter()
