@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import argparse
 
+TAKES_OVERRIDES = True
+"""What the verb does not know are settings over the YAML: --minutes 5 --learning_rate 1e-3."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb; what follows them overrides the YAML, key by key, and unknown keys
@@ -14,11 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", required=True, metavar="FILE", help="YAML of the run (see scripts/configs)"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
-    parser.add_argument(
-        "overrides",
-        nargs=argparse.REMAINDER,
-        help="settings over the YAML: --minutes 5 --learning_rate 1e-3",
-    )
 
 
 def run(args: argparse.Namespace) -> int:
