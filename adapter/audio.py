@@ -1,8 +1,8 @@
 """Sound files in and out: any song becomes mono float32 at one rate, any signal becomes Ogg Vorbis.
 
 libsndfile reads wav, flac, ogg (vorbis, opus) and mp3, recognised by content and not by name;
-everything else (m4a, aac, wma, ...) goes through ``ffmpeg`` when it is on the PATH. Knows nothing of
-maps, tempo or tokens.
+everything else (m4a, aac, wma, ...) goes through ``ffmpeg`` when it is on the PATH. Knows nothing
+of maps, tempo or tokens.
 """
 
 from __future__ import annotations

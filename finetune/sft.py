@@ -43,6 +43,7 @@ class RunConfig:
     window_bars: int = 8
     field_dropout: float = 0.15
     onset_weight: float = 0.5
+    tower_rate: float = 0.1  # the warm tower's learning rate as a share of the decoder's
     hidden_size: int = 320
     intermediate_size: int = 960
     num_hidden_layers: int = 6
@@ -108,14 +109,44 @@ class SaberSFTTrainer(SFTTrainer):
         *args: Any,
         clock: Clock,
         onset_weight: float,
+        tower_rate: float,
         valid_batches: list[dict[str, Any]],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.clock = clock
         self.onset_weight = onset_weight
+        self.tower_rate = tower_rate
         self.valid_batches = valid_batches
         self.add_callback(clock)
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """AdamW with a gentler rate for the tower: at the decoder's rate a warm tower goes deaf.
+
+        Weight decay is for matrices alone.
+        """
+        made: Any = getattr(self, "optimizer", None)
+        if made is None:
+            groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+            for name, parameter in self.model.named_parameters():
+                if parameter.requires_grad:
+                    key = ("audio_tower" in name, parameter.ndim > 1 and "bias" not in name)
+                    groups.setdefault(key, []).append(parameter)
+            rate = self.args.learning_rate
+            made = torch.optim.AdamW(
+                [
+                    {
+                        "params": parameters,
+                        "lr": rate * (self.tower_rate if is_tower else 1.0),
+                        "weight_decay": self.args.weight_decay if is_matrix else 0.0,
+                    }
+                    for (is_tower, is_matrix), parameters in groups.items()
+                ],
+                betas=(self.args.adam_beta1, self.args.adam_beta2),
+                eps=self.args.adam_epsilon,
+            )
+            self.optimizer = made
+        return made
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The clock's cosine instead of one over a number of steps that nobody knows."""
@@ -229,6 +260,7 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
         data_collator=collator,
         clock=Clock(run.minutes or None, args.max_steps, warmup_steps=100),
         onset_weight=run.onset_weight,
+        tower_rate=run.tower_rate,
         valid_batches=batches,
     )
     trainer.train(resume_from_checkpoint=resume or None)

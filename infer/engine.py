@@ -24,10 +24,14 @@ from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.infer.constraints import GrammarMask, TokenGroups, forbidden_tokens
 from saberlm.infer.density import DensityControl
 from saberlm.infer.hazard import BarHazard, join_note_odds, join_positions
+from saberlm.infer.playability import HandTracker
 from saberlm.infer.sampling import SamplingParams, draw, filter_logits
 from saberlm.prompts import vocab as v
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.stream import LATENTS_PER_SEGMENT, open_segment, prompt
+
+DEFAULT_BPM = 135.0
+"""Taken where a request does not say its tempo."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,26 @@ class _Row:
         self.forbidden = forbidden_tokens(request.conditions)
         self.forbidden_late = forbidden_tokens(request.conditions, last_bars=True)
         self.counts: Counter[str] = Counter()
+        self.hands: HandTracker | None = None
+        if params.playability != "off":
+            self.hands = HandTracker(params.playability, request.conditions.bpm or DEFAULT_BPM)
         if request.density is not None:
             request.density.after(0, 0)
+
+    def note_penalties(self, tick: int) -> np.ndarray:
+        """What playability takes off each note at a tick of the song, ``(216,)``."""
+        assert self.hands is not None
+        return self.hands.penalties(tick)
+
+    def add(self, token: int, tick: int) -> None:
+        """A token was drawn at a tick of the song."""
+        self.bars[-1].append(token)
+        value = token - v.OFFSETS["note"]
+        if 0 <= value < v.SIZES["note"]:
+            self.recent.append(token)
+            if self.hands is not None:
+                color, _, _, direction = v.note_parts(value)
+                self.hands.place(tick, color, direction)
 
     def close_bar(self) -> None:
         notes = v.block_range("note")
@@ -243,7 +265,7 @@ class Engine:
             stuck = ~wanted.any(1, keepdim=True)
             legal = torch.where(stuck, legal, wanted)
             self._cap(rows, legal, params)
-            log_probs = self._log_probs(rows, hidden, legal, state, hazard, params)
+            log_probs = self._log_probs(rows, hidden, legal, state, bar, hazard, params)
             uniform = torch.tensor(
                 [
                     row.random.random() if on else 0.5
@@ -256,13 +278,12 @@ class Engine:
             stepped = self.grammar.step(state, torch.where(open_rows, token, v.END_SEG))
             state = torch.where(open_rows[:, None], stepped, state)
             closing = open_rows & (token == v.END_SEG)
-            for row, said, on, closed in zip(
-                rows, token.tolist(), open_rows.tolist(), closing.tolist(), strict=True
+            ticks_now = (state[:, 1] + bar * v.TICKS_PER_SEGMENT).tolist()
+            for row, said, on, closed, tick in zip(
+                rows, token.tolist(), open_rows.tolist(), closing.tolist(), ticks_now, strict=True
             ):
                 if on and not closed:
-                    row.bars[-1].append(said)
-                    if self.groups.is_note[said]:
-                        row.recent.append(said)
+                    row.add(said, tick)
             open_rows = open_rows & ~closing
             if not open_rows.any():
                 break
@@ -288,6 +309,7 @@ class Engine:
         hidden: Tensor,
         legal: Tensor,
         state: Tensor,
+        bar: int,
         hazard: BarHazard,
         params: SamplingParams,
     ) -> Tensor:
@@ -309,6 +331,11 @@ class Engine:
         only_moves = torch.isinf(what).all(1, keepdim=True)
         what_mass = what.logsumexp(1, keepdim=True)
         what = torch.where(only_moves, torch.zeros_like(what), what - what_mass)
+        if params.playability != "off":
+            ticks = (state[:, 1] + bar * v.TICKS_PER_SEGMENT).tolist()
+            taken = np.stack([r.note_penalties(t) for r, t in zip(rows, ticks, strict=True)])
+            what[:, self.groups.is_note] -= torch.from_numpy(taken).to(what)
+            what = torch.where(only_moves, torch.zeros_like(what), what.log_softmax(1))
         if temperature == 0:
             best = what.argmax(1, keepdim=True)
             what = torch.full_like(what, -torch.inf).scatter(1, best, 0.0)

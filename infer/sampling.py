@@ -30,12 +30,15 @@ class SamplingParams:
     hazard: float = 1.0
     decoder: float = 0.5
     max_segment_tokens: int = 400
+    playability: str = "soft"  # off, soft or strict; see saberlm.infer.playability
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
         if self.temperature < 0 or self.position_temperature < 0:
             raise ValueError(f"temperature must be 0 or more, found {self.temperature}")
+        if self.playability not in ("off", "soft", "strict"):
+            raise ValueError(f"playability must be off, soft or strict, found {self.playability!r}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top-p must lie in (0, 1], found {self.top_p}")
         if self.top_k < 0:

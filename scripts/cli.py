@@ -1,9 +1,9 @@
-"""The one command, ``saberlm VERB ...``: finds the verb, runs it, says the user's errors in one line.
+"""The one command, ``saberlm VERB ...``: finds the verb, runs it, says errors in one line.
 
 A verb is a module of this folder with ``add_arguments(parser)`` and ``run(args) -> int``. It is
 imported only when it is called for, and keeps its heavy imports inside ``run``, so that every
-``--help`` is instant. A verb that says ``TAKES_OVERRIDES = True`` gets the options it did not declare
-as the list ``args.overrides``; elsewhere they are wrong usage.
+``--help`` is instant. A verb that says ``TAKES_OVERRIDES = True`` gets the options it did not
+declare as the list ``args.overrides``; elsewhere they are wrong usage.
 Exit codes: 0 done, 1 the data or the machine is at fault, 2 wrong usage, 130 interrupted.
 """
 

@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=0)
     for name in ("temperature", "position-temperature", "hazard", "decoder", "top-p"):
         parser.add_argument(f"--{name}", type=float)
+    parser.add_argument("--playability", choices=["off", "soft", "strict"], default="off")
     args = parser.parse_args(argv)
 
     import json
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    names = ("temperature", "position_temperature", "hazard", "decoder", "top_p")
+    names = ("temperature", "position_temperature", "hazard", "decoder", "top_p", "playability")
     chosen = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     params = SamplingParams(**chosen, seed=args.seed)
     loaded = load_model(args.model, fingerprint())

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-_SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty")
+_SAMPLING = (
+    "temperature",
+    "position_temperature",
+    "top_p",
+    "top_k",
+    "repetition_penalty",
+    "playability",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-p", type=float)
     parser.add_argument("--top-k", type=int)
     parser.add_argument("--repetition-penalty", type=float)
+    parser.add_argument(
+        "--playability",
+        choices=["off", "soft", "strict"],
+        help="keep swings possible while sampling (default soft; off: as the model says)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--title")
     parser.add_argument("--artist")
@@ -96,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     check_flags(args.bpm, args.offset)
     check_environment(args.environment)
     cover = load_cover(Path(args.cover)) if args.cover else None
-    chosen = {name: getattr(args, name) for name in (*_SAMPLING, "position_temperature")}
+    chosen = {name: getattr(args, name) for name in _SAMPLING}
     params = SamplingParams(
         **{name: value for name, value in chosen.items() if value is not None}, seed=args.seed
     )
