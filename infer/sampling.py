@@ -22,13 +22,13 @@ class SamplingParams:
     """
 
     temperature: float = 0.9
-    position_temperature: float = 0.8
+    position_temperature: float = 0.6
     top_p: float = 0.95
     top_k: int = 0
     repetition_penalty: float = 1.0
     repetition_window: int = 16
     hazard: float = 1.0
-    decoder: float = 0.5
+    decoder: float = 0.25
     max_segment_tokens: int = 400
     playability: str = "soft"  # off, soft or strict; see saberlm.infer.playability
     seed: int = 0
