@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 from saberlm.adapter.audio import load_audio
 from saberlm.adapter.frontend import FrontEnd
-from saberlm.finetune.grid import fit_grid, on_quarters
+from saberlm.finetune.grid import FittedGrid, fit_grid, on_quarters
 from saberlm.finetune.retime import conditions_of, is_lit, note_seconds, retime
 from saberlm.finetune.shards import INDEX_NAME, DifficultyStream, SongShard, save_shard
 from saberlm.finetune.sources import MapSource, find_sources
@@ -151,10 +152,8 @@ def _shard_of(source: MapSource, frontend: FrontEnd, report: BuildReport) -> Son
         report.dropped.append(f"song {source.key}: no Standard difficulty of {MIN_NOTES} notes")
         return None
     grid = fit_grid(np.concatenate([seconds[d.name] for d in usable]), level.info.bpm)
-    samples = load_audio(
-        _audio_of(source, level.info.audio_filename, target_dir=None), frontend.sample_rate
-    )
-    duration = samples.shape[-1] / frontend.sample_rate
+    samples = _read_audio(source, level.info.audio_filename, frontend.sample_rate)
+    duration = len(samples) / frontend.sample_rate
     beats = (duration - grid.offset_seconds) * grid.bpm / 60
     num_bars = int(np.ceil(beats / v.BEATS_PER_SEGMENT))
     report.songs["tempo octave folded into 95-190"] += grid.bpm != level.info.bpm
@@ -186,7 +185,7 @@ def _shard_of(source: MapSource, frontend: FrontEnd, report: BuildReport) -> Son
     if not streams:
         report.songs["dropped: no difficulty left"] += 1
         return None
-    frames = frontend.encode(torch.from_numpy(samples[0])).numpy()
+    frames = frontend.encode(torch.from_numpy(samples)).numpy()
     return SongShard(
         source.key,
         source.split,
@@ -199,33 +198,29 @@ def _shard_of(source: MapSource, frontend: FrontEnd, report: BuildReport) -> Son
     )
 
 
-def _audio_of(source: MapSource, name: str, target_dir: Path | None) -> Path:
-    """The song's file; one inside a zip is unpacked beside the shards' temporary files."""
+def _read_audio(source: MapSource, name: str, sample_rate: int) -> np.ndarray:
+    """The song's samples ``(T,)``; a song inside a zip is unpacked for as long as it takes."""
     if source.audio is not None:
-        return source.audio
+        return load_audio(source.audio, sample_rate)[0]
     if source.level.is_dir():
-        return source.level / name
-    import tempfile
-
+        return load_audio(source.level / name, sample_rate)[0]
     data = open_level_files(source.level).read(name)
-    folder = Path(tempfile.mkdtemp(prefix="saberlm-"))
-    (folder / name).write_bytes(data)
-    return folder / name
+    with tempfile.TemporaryDirectory(prefix="saberlm-") as folder:
+        path = Path(folder) / Path(name).name
+        path.write_bytes(data)
+        return load_audio(path, sample_rate)[0]
 
 
 def _stream_of(
     difficulty: Difficulty,
     tempo: TempoMap,
-    grid: object,
+    grid: FittedGrid,
     rating: float | None,
     num_bars: int,
     duration: float,
     seconds: np.ndarray,
     report: BuildReport,
 ) -> DifficultyStream:
-    from saberlm.finetune.grid import FittedGrid
-
-    assert isinstance(grid, FittedGrid)
     beatmap = retime(difficulty.beatmap, tempo, grid)
     for what, count in difficulty.notes_on_reading.items():
         report.objects[f"reading: {what}"] += count

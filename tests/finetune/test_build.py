@@ -100,3 +100,16 @@ def test_shards_of_another_vocabulary_are_refused(
     monkeypatch.setattr("saberlm.prompts.vocab.fingerprint", lambda: "another")
     with pytest.raises(ValueError, match="build the data again"):
         load_shard(path)
+
+
+def test_a_level_in_a_zip_is_built_like_its_folder(maps_dir: Path, tmp_path: Path) -> None:
+    import zipfile
+
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    with zipfile.ZipFile(maps / "level0.zip", "w") as archive:
+        for file in sorted((maps_dir / "level0").iterdir()):
+            archive.write(file, file.name)
+    report = build_dataset(maps, tmp_path / "out", LogMelFrontEnd())
+    assert report.difficulties["kept"] == 2
+    assert report.songs["kept"] == 1

@@ -140,3 +140,22 @@ def test_the_shipped_config_is_read_by_trl() -> None:
         TrlParser((RunConfig, SFTConfig)).parse_args_and_config(
             ["--config", str(path), "--no_such_key", "5"]
         )
+
+
+def test_the_tower_has_a_gentler_rate() -> None:
+    import torch
+
+    from saberlm.finetune.sft import SaberSFTTrainer
+
+    class Args:
+        learning_rate, weight_decay = 1.0, 0.5
+        adam_beta1, adam_beta2, adam_epsilon = 0.9, 0.98, 1e-8
+
+    trainer = object.__new__(SaberSFTTrainer)
+    trainer.model = torch.nn.ModuleDict(
+        {"audio_tower": torch.nn.Linear(2, 2), "decoder": torch.nn.Linear(2, 2)}
+    )
+    trainer.args, trainer.tower_rate, trainer.optimizer = Args(), 0.1, None
+    groups = trainer.create_optimizer().param_groups
+    rates = {(len(g["params"]), g["lr"], g["weight_decay"]) for g in groups}
+    assert rates == {(1, 0.1, 0.5), (1, 0.1, 0.0), (1, 1.0, 0.5), (1, 1.0, 0.0)}
