@@ -55,6 +55,7 @@ class RunConfig:
     frontend: str = "logmel"
     resampler: str = "perceiver"
     valid_windows: int = 64
+    rate_warmup_steps: int = 100
     threads: int = 0  # torch threads, 0 for its own choice
 
     def __post_init__(self) -> None:
@@ -258,7 +259,7 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
         eval_dataset=table,
         processing_class=SaberProcessor().tokenizer,
         data_collator=collator,
-        clock=Clock(run.minutes or None, args.max_steps, warmup_steps=100),
+        clock=Clock(run.minutes or None, args.max_steps, run.rate_warmup_steps),
         onset_weight=run.onset_weight,
         tower_rate=run.tower_rate,
         valid_batches=batches,

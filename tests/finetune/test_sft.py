@@ -21,7 +21,7 @@ def test_a_short_run_learns_resumes_and_can_be_mapped_with(data_dir: Path, tmp_p
             output_dir=str(tmp_path / "run"),
             max_steps=steps,
             per_device_train_batch_size=2,
-            learning_rate=3e-3,
+            learning_rate=1e-2,
             bf16=False,
             use_cpu=True,
             logging_steps=1,
@@ -44,13 +44,15 @@ def test_a_short_run_learns_resumes_and_can_be_mapped_with(data_dir: Path, tmp_p
         audio_hidden_size=24,
         audio_num_layers=1,
         valid_windows=4,
+        rate_warmup_steps=1,
+        tower_rate=1.0,
     )
     run_sft(run, args(4))
     final = run_sft(run, args(8), resume=True)
     log = json.loads((tmp_path / "run" / "log.json").read_text())
     losses = [row["loss"] for row in log if "loss" in row]
     assert len(losses) == 8, "the resumed run went on from step 4"
-    assert losses[-1] < losses[0]
+    assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
     assert any("onset_loss" in row for row in log)
     valid = [
         json.loads(line) for line in (tmp_path / "run" / "valid.jsonl").read_text().splitlines()
