@@ -21,9 +21,9 @@ class SamplingParams:
     nothing).
     """
 
-    temperature: float = 0.9
+    temperature: float = 1.0
     position_temperature: float = 0.6
-    top_p: float = 0.95
+    top_p: float = 1.0
     top_k: int = 0
     repetition_penalty: float = 1.0
     repetition_window: int = 16

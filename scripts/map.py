@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="nano", metavar="NAME|DIR", help="shipped model or a folder"
     )
-    parser.add_argument("--temperature", type=float, help="of what is placed (default 0.9)")
+    parser.add_argument("--temperature", type=float, help="of what is placed (default 1.0)")
     parser.add_argument("--position-temperature", type=float, help="of when it is placed")
     parser.add_argument("--top-p", type=float)
     parser.add_argument("--top-k", type=int)
@@ -83,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Map the song; everything but ``--json``'s object goes to standard error."""
     import json
+    import math
     import sys
     import time
     from dataclasses import replace
@@ -139,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
     found = f"{tempo.bpm:g} BPM, beat 0 at {tempo.offset_seconds:.3f} s ({tempo.method}"
     print(f"{found}, confidence {tempo.confidence:.2f})", file=sys.stderr)
     song = Song(samples, rate, tempo.bpm, tempo.offset_seconds)
-    bars = int(song.seconds * song.grid_bpm / 240 + 1) * len(names)
+    bars = math.ceil((song.seconds - song.bar_zero_seconds) * song.grid_bpm / 240) * len(names)
     with tqdm(total=bars, unit="bar", desc="decode", file=sys.stderr) as bar:
         mapped = map_song(loaded, song, asked, params, progress=bar.update, timings=timings)
     jumps = {
