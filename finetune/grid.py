@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MIN_BPM, MAX_BPM = 95.0, 190.0
+from saberlm.prompts.tempo import fold_bpm
+
 _SIGMA_SECONDS = 0.006
 _SUBDIVISIONS = ((1, 0.4), (2, 0.3), (4, 1.0))
 
@@ -25,15 +26,6 @@ class FittedGrid:
     bpm: float
     offset_seconds: float
     on_grid: float
-
-
-def fold_bpm(bpm: float) -> float:
-    """The octave of ``bpm`` that lies in 95-190."""
-    while bpm < MIN_BPM:
-        bpm *= 2
-    while bpm >= MAX_BPM:
-        bpm /= 2
-    return bpm
 
 
 def fit_phase(seconds: np.ndarray, bpm: float) -> float:

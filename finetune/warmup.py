@@ -19,8 +19,8 @@ from saberlm.adapter.onset_head import onset_loss
 from saberlm.finetune.augment import augment_features, jitter_seconds
 from saberlm.finetune.schedule import Clock
 from saberlm.finetune.shards import SongShard
-from saberlm.finetune.windows import MARGIN_BARS, onset_conditions, onset_targets, taught_bars
-from saberlm.prompts.header import drop_fields
+from saberlm.finetune.windows import MARGIN_BARS, onset_targets, taught_bars
+from saberlm.prompts.header import drop_fields, onset_conditions
 
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,7 @@ import numpy as np
 from saberlm.finetune.augment import augment_features, jitter_seconds
 from saberlm.finetune.shards import DifficultyStream, SongShard
 from saberlm.prompts import vocab as v
-from saberlm.prompts.beatmap import DIFFICULTIES
-from saberlm.prompts.header import Conditions, drop_fields
+from saberlm.prompts.header import drop_fields, onset_conditions
 from saberlm.prompts.mirror import mirror
 from saberlm.prompts.snap import snap
 from saberlm.prompts.stream import LATENTS_PER_SEGMENT, TokenStream, window
@@ -57,15 +56,6 @@ def window_starts(stream: DifficultyStream, num_bars: int, size: int) -> range:
     """Starts of windows that tile the taught bars."""
     _, end = taught_bars(stream, num_bars)
     return range(0, max(1, end), size)
-
-
-def onset_conditions(conditions: Conditions) -> np.ndarray:
-    """The onset head's row of numbers, ``(4,)`` float32; see
-    `saberlm.adapter.onset_head.OnsetHead`."""
-    difficulty = 5 if conditions.difficulty is None else DIFFICULTIES.index(conditions.difficulty)
-    nps = -1.0 if conditions.nps is None else conditions.nps
-    bpm = 0.0 if conditions.bpm is None else float(np.log2(conditions.bpm / 135))
-    return np.array([difficulty, nps, bpm, float(bool(conditions.lights))], dtype=np.float32)
 
 
 def onset_targets(bars: list[np.ndarray], learn: list[bool]) -> np.ndarray:

@@ -22,7 +22,8 @@ from saberlm.infer.density import DensityControl
 from saberlm.infer.engine import Engine, GeneratedMap, MapRequest, SongEncoding
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
-from saberlm.prompts.header import Conditions
+from saberlm.prompts.header import Conditions, onset_conditions
+from saberlm.prompts.tempo import fold_bpm
 from saberlm.prompts.tokens import decode
 
 DEFAULT_NPS = {"Easy": 1.6, "Normal": 2.2, "Hard": 3.0, "Expert": 4.2, "ExpertPlus": 5.6}
@@ -31,8 +32,6 @@ says."""
 NOTES_PER_ONSET = {"Easy": 1.15, "Normal": 1.2, "Hard": 1.3, "Expert": 1.35, "ExpertPlus": 1.35}
 TAIL_SECONDS = 2.0
 """No object in the last seconds: an outro (ScoreSaber asks for over 2 s)."""
-LEAD_SECONDS = 0.0
-MIN_GRID_BPM = 95.0
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,7 @@ class Song:
     @property
     def grid_bpm(self) -> float:
         """The octave of ``bpm`` in 95-190."""
-        bpm = self.bpm
-        while bpm < MIN_GRID_BPM:
-            bpm *= 2
-        while bpm >= 2 * MIN_GRID_BPM:
-            bpm /= 2
-        return bpm
+        return fold_bpm(self.bpm)
 
     @property
     def first_beat(self) -> int:
@@ -133,14 +127,6 @@ def onset_logits(
     return model.model.audio_tower.onsets(latents, mask, row)[0]
 
 
-def condition_row(conditions: Conditions) -> np.ndarray:
-    """The onset head's four numbers, as in training (`saberlm.adapter.onset_head.OnsetHead`)."""
-    difficulty = 5 if conditions.difficulty is None else DIFFICULTIES.index(conditions.difficulty)
-    nps = -1.0 if conditions.nps is None else conditions.nps
-    bpm = 0.0 if conditions.bpm is None else float(np.log2(conditions.bpm / 135))
-    return np.array([difficulty, nps, bpm, float(bool(conditions.lights))], dtype=np.float32)
-
-
 def make_request(
     model: SaberForConditionalGeneration,
     encoding: SongEncoding,
@@ -150,10 +136,10 @@ def make_request(
 ) -> MapRequest:
     """A row for the engine, silent where the song has not begun or is about to end."""
     calibration = model.config.calibration or {}
-    logits = onset_logits(model, encoding, condition_row(conditions)).float().clone()
+    logits = onset_logits(model, encoding, onset_conditions(conditions)).float().clone()
     ticks = torch.arange(len(logits), device=logits.device)
     seconds = song.bar_zero_seconds + ticks * 60 / song.grid_bpm / 48
-    quiet = (seconds < LEAD_SECONDS) | (seconds > song.seconds - TAIL_SECONDS)
+    quiet = (seconds < 0) | (seconds > song.seconds - TAIL_SECONDS)
     logits[quiet] = -30.0
     density = None
     if conditions.nps is not None:

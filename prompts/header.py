@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from random import Random
 
+import numpy as np
+
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import DIFFICULTIES
 from saberlm.prompts.text_pieces import decode_text, encode_text
@@ -107,3 +109,12 @@ def drop_fields(conditions: Conditions, chance: float, random: Random) -> Condit
         f.name: None for f in fields(conditions) if f.name != "lights" and random.random() < chance
     }
     return replace(conditions, **dropped)
+
+
+def onset_conditions(conditions: Conditions) -> np.ndarray:
+    """The onset head's row of numbers, ``(4,)`` float32; see
+    `saberlm.adapter.onset_head.OnsetHead`."""
+    difficulty = 5 if conditions.difficulty is None else DIFFICULTIES.index(conditions.difficulty)
+    nps = -1.0 if conditions.nps is None else conditions.nps
+    bpm = 0.0 if conditions.bpm is None else float(np.log2(conditions.bpm / 135))
+    return np.array([difficulty, nps, bpm, float(bool(conditions.lights))], dtype=np.float32)

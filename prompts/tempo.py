@@ -101,3 +101,16 @@ def _check_bpm(bpm: float, what: str) -> None:
             f"expected {what} to be a finite number of beats a minute above 0, found {bpm}: "
             "likely a missing or damaged tempo in the map file"
         )
+
+
+MIN_GRID_BPM, MAX_GRID_BPM = 95.0, 190.0
+"""The octave of tempo that maps are tokenised in."""
+
+
+def fold_bpm(bpm: float) -> float:
+    """The octave of ``bpm`` that lies in 95-190."""
+    while bpm < MIN_GRID_BPM:
+        bpm *= 2
+    while bpm >= MAX_GRID_BPM:
+        bpm /= 2
+    return bpm
