@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from saberlm.infer.onsets import FPS, OnsetCurve, onset_curve
+from saberlm.prompts.tempo import MAX_GRID_BPM, MIN_GRID_BPM, fold_bpm
 
 Floats = npt.NDArray[np.float64]
 
 MIN_BPM, MAX_BPM = 10.0, 1000.0  # what BeatSaver accepts
-FOLD_LOW, FOLD_HIGH = 95.0, 190.0  # the octave that mappers write tempi in
 BEATS_A_BAR = 4
 HARMONICS = ((0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (4.0, 0.7))  # (times the beat rate, weight)
 ROUND_SECONDS = 0.010  # drift allowed at either end of the song for a whole or half BPM
@@ -117,15 +117,6 @@ def _num_onsets(curve: OnsetCurve) -> int:
     return int(peaks.sum())
 
 
-def _fold(bpm: float) -> float:
-    """The same tempo with its octave in 95-190."""
-    while bpm < FOLD_LOW:
-        bpm *= 2
-    while bpm >= FOLD_HIGH:
-        bpm /= 2
-    return bpm
-
-
 class _Comb:
     """Comb strength of any tempo, from one zero-padded FFT of the centred onset curve."""
 
@@ -150,13 +141,13 @@ def find_bpm(curve: OnsetCurve) -> float:
     step = 60 / (
         curve.duration * 16
     )  # the fourth harmonic's main lobe is 60 / (4 T) BPM wide to either side
-    grid = np.arange(FOLD_LOW, FOLD_HIGH, step)
+    grid = np.arange(MIN_GRID_BPM, MAX_GRID_BPM, step)
     score = comb(grid)
     peaks = np.flatnonzero((score >= np.roll(score, 1)) & (score >= np.roll(score, -1)))
     peaks = peaks[np.argsort(-score[peaks])][:NUM_PEAKS]
     refined = [_sharpen(comb, float(grid[i]), step) for i in peaks]
     bpm, _ = max(refined, key=lambda found: found[1])
-    return _whole(_fold(bpm), curve.duration)
+    return _whole(fold_bpm(bpm), curve.duration)
 
 
 def _sharpen(comb: _Comb, bpm: float, step: float) -> tuple[float, float]:
