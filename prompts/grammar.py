@@ -1,14 +1,12 @@
 """The grammar: which tokens may come next, as table look-ups and a few counters.
 
 A row's state is eight small integers; `allowed` and `step` are gathers, comparisons and bit
-operations on whole batches, written so
-that the same code runs on numpy arrays here and on a sampler's device tensors (`Grammar.convert`).
-What it holds to: positions in
-a bar strictly rise; objects of a tick come in canonical order, each place at most once; no two
-notes or bombs in one cell; arcs
+operations on whole batches, written so that the same code runs on numpy arrays here and on a
+sampler's device tensors (`Grammar.convert`).
+What it holds to: positions in a bar strictly rise; objects of a tick come in canonical order, each
+place at most once (walls and light events may repeat); no two notes or bombs in one cell; arcs
 close where they were opened, later, and in their own colour; walls stay inside the lanes and under
-the ceiling (5) and last
-at least a tick.
+the ceiling (5) and last at least a tick.
 """
 
 from __future__ import annotations
@@ -58,7 +56,9 @@ _NAMES = (
 )
 STATES = {name: i for i, name in enumerate(_NAMES)}
 _DEAD = -1
-_IN_TICK = {"tempo", "note", "free", "bomb", "wall", "boost", "light", "laser"}
+_REPEATABLE = ("wall", "boost", "light", "laser")
+"""Kinds of which one tick may hold several in one place: rings that spin twice, walls of two
+lengths from one cell. They keep the file's order."""
 
 
 def _transitions() -> np.ndarray:
@@ -190,6 +190,9 @@ def _tables() -> dict[str, np.ndarray]:
     for slot in range(v.NUM_ARC_SLOTS):
         start[v.token_id("arc_start", slot)] = 1 << slot
         end[v.token_id("arc_end", slot)] = 1 << slot
+    repeats = np.zeros(size, dtype=np.int32)
+    for kind in _REPEATABLE:
+        repeats[list(v.block_range(kind))] = 1
     segment = np.zeros(size, dtype=np.int32)
     segment[[v.SEG, v.AUDIO]] = 1
     finish = np.zeros(size, dtype=np.int32)
@@ -197,6 +200,7 @@ def _tables() -> dict[str, np.ndarray]:
     return {
         "next": _transitions(),
         "rank": _ranks(),
+        "repeats": repeats,
         "position": position,
         "cell": cell,
         "color": color,
@@ -205,6 +209,9 @@ def _tables() -> dict[str, np.ndarray]:
         "segment": segment,
         "finish": finish,
     }
+
+
+_CHECKED = ("position", "rank", "repeats", "cell", "start", "end", "finish")
 
 
 class Grammar:
@@ -228,20 +235,31 @@ class Grammar:
     def allowed(self, state: Any) -> Any:
         """Mask of tokens that may come next, ``(B, V)`` bool."""
         t = self.tables
-        current = state[:, _STATE]
+        seen = {name: t[name][None] for name in _CHECKED}
+        return self._legal(state, t["next"][state[:, _STATE]], seen)
+
+    def admits(self, state: Any, token: Any) -> Any:
+        """Whether one token a row may come next, ``(B,)`` bool; ``token`` ``(B,)`` integers."""
+        t = self.tables
+        seen = {name: t[name][token][:, None] for name in _CHECKED}
+        return self._legal(state, t["next"][state[:, _STATE], token][:, None], seen)[:, 0]
+
+    @staticmethod
+    def _legal(state: Any, then: Any, seen: dict[str, Any]) -> Any:
+        """``(B, n)`` for tokens with the next states ``then`` and the table rows ``seen``."""
         tick, order, cells = state[:, _TICK, None], state[:, _ORDER, None], state[:, _CELLS, None]
         red, blue, fresh = state[:, _RED, None], state[:, _BLUE, None], state[:, _FRESH, None]
         is_blue = state[:, _COLOR, None]
-        legal = t["next"][current] >= 0
-        legal = legal & ((t["position"][None] < 0) | (t["position"][None] > tick))
-        legal = legal & ((t["rank"][None] == 0) | (t["rank"][None] > order))
-        legal = legal & ((t["cell"][None] & cells) == 0)
+        legal = then >= 0
+        legal = legal & ((seen["position"] < 0) | (seen["position"] > tick))
+        legal = legal & ((seen["rank"] == 0) | (seen["rank"] + seen["repeats"] > order))
+        legal = legal & ((seen["cell"] & cells) == 0)
         taken = red | blue
         lowest_free = ~taken & (taken + 1)
-        legal = legal & ((t["start"][None] == 0) | (t["start"][None] == lowest_free))
+        legal = legal & ((seen["start"] == 0) | (seen["start"] == lowest_free))
         closable = (red * (1 - is_blue) + blue * is_blue) & ~fresh
-        legal = legal & ((t["end"][None] == 0) | ((t["end"][None] & closable) != 0))
-        return legal & ((t["finish"][None] == 0) | (taken == 0))
+        legal = legal & ((seen["end"] == 0) | ((seen["end"] & closable) != 0))
+        return legal & ((seen["finish"] == 0) | (taken == 0))
 
     def step(self, state: Any, token: Any) -> Any:
         """States after one legal token a row; ``token`` ``(B,)`` integers."""
@@ -275,7 +293,8 @@ def first_illegal(
     state = Grammar.start(1)
     for bar, tokens in enumerate(segments):
         for i, token in enumerate([*tokens, v.END_SEG, v.SEG, v.AUDIO]):
-            if not grammar.allowed(state)[0, token]:
+            said = np.array([token])
+            if not grammar.admits(state, said)[0]:
                 return bar, i
-            state = grammar.step(state, np.array([token]))
+            state = grammar.step(state, said)
     return None

@@ -1,11 +1,9 @@
 """Bring a beatmap onto the grid and into what the token language can say, counting every change.
 
 `snap` is the only lossy step between a map and its tokens: after it, encoding and decoding are
-exact inverses. Listed
-quantisations: time to the nearest of 48 ticks a beat, angle offsets to 5 degrees, arc multipliers
-    to 0.1 (0-5), squish to 0.05
-(0.05-2), brightness to 0.05 (0-2), slices 1-32, tempo to 0.001. Listed drops: see the keys of the
-returned counts.
+exact inverses. Listed quantisations: time to the nearest of 48 ticks a beat, angle offsets to 5
+degrees, arc multipliers to 0.1 (0-5), squish to 0.05 (0.05-2), brightness to 0.05 (0-2), slices
+1-32, tempo to 0.001. Listed drops: see the keys of the returned counts.
 """
 
 from __future__ import annotations
@@ -29,6 +27,9 @@ from saberlm.prompts.beatmap import (
 )
 
 MAX_SLICES = v.NUM_SLICES - 1
+MAX_BEAT = 2**16
+"""Nothing is tokenised from here on (an hour at 1000 beats a minute): a faulty time must not make
+millions of empty bars."""
 
 
 def tick_of(beat: float) -> int:
@@ -69,11 +70,22 @@ def snap(beatmap: Beatmap) -> tuple[Beatmap, Counter[str]]:
             arcs=tuple(_arcs(beatmap.arcs, move, counts)),
             chains=tuple(_chains(beatmap.chains, move, counts, by_cell)),
             lights=tuple(_lights(beatmap.lights, move, counts)),
-            boosts=tuple(_last_of_tick(beatmap.boosts, move, counts, "boost")),
+            boosts=tuple(_boosts(beatmap.boosts, move, counts)),
             bpm_events=tuple(_tempo(beatmap.bpm_events, move, counts)),
         ),
         +counts,
     )
+
+
+def _outside(beat: float, counts: Counter[str], last: float | None = None) -> bool:
+    """Whether something from ``beat`` to ``last`` lies outside what can be tokenised; counted."""
+    if beat < 0:
+        counts["dropped: object before beat 0"] += 1
+        return True
+    if max(beat, last or beat) >= MAX_BEAT:
+        counts[f"dropped: object at or after beat {MAX_BEAT}"] += 1
+        return True
+    return False
 
 
 def _cells(
@@ -82,8 +94,7 @@ def _cells(
     notes: dict[tuple[float, int, int], ColorNote] = {}
     for n in sorted(beatmap.color_notes, key=lambda n: (n.beat, n.color, n.y, n.x, n.direction)):
         beat = move(n.beat)
-        if beat < 0:
-            counts["dropped: object before beat 0"] += 1
+        if _outside(beat, counts):
             continue
         if (beat, n.x, n.y) in notes:
             counts["dropped: second note in one cell and tick"] += 1
@@ -95,9 +106,9 @@ def _cells(
     bombs: dict[tuple[float, int, int], Bomb] = {}
     for b in beatmap.bombs:
         beat = move(b.beat)
-        if beat < 0:
-            counts["dropped: object before beat 0"] += 1
-        elif (beat, b.x, b.y) in notes or (beat, b.x, b.y) in bombs:
+        if _outside(beat, counts):
+            continue
+        if (beat, b.x, b.y) in notes or (beat, b.x, b.y) in bombs:
             counts["dropped: bomb in a taken cell"] += 1
         else:
             bombs[beat, b.x, b.y] = replace(b, beat=beat)
@@ -110,11 +121,10 @@ def _cells(
 def _obstacles(
     obstacles: Iterable[Obstacle], move: Callable[[float], float], counts: Counter[str]
 ) -> list[Obstacle]:
-    kept: dict[tuple[float, int, int], Obstacle] = {}
+    kept: list[Obstacle] = []
     for o in obstacles:
         beat = move(o.beat)
-        ticks = max(1, tick_of(o.duration))
-        counts["moved: wall duration"] += abs(beat_of(ticks) - o.duration) > 1e-4
+        ticks = max(1, tick_of(min(o.duration, MAX_BEAT)))
         legal = (
             o.duration > 0
             and 0 <= o.x < 4
@@ -122,15 +132,14 @@ def _obstacles(
             and 1 <= o.width <= v.MAX_WALL_WIDTH - o.x
             and 1 <= o.height <= v.MAX_WALL_HEIGHT - o.y
         )
-        if beat < 0:
-            counts["dropped: object before beat 0"] += 1
-        elif not legal:
+        if _outside(beat, counts):
+            continue
+        if not legal:
             counts["dropped: wall of an unplayable shape"] += 1
-        elif (beat, o.x, o.y) in kept:
-            counts["dropped: second wall in one cell and tick"] += 1
-        else:
-            kept[beat, o.x, o.y] = replace(o, beat=beat, duration=beat_of(ticks))
-    return sorted(kept.values(), key=lambda o: (o.beat, o.y, o.x))
+            continue
+        counts["moved: wall duration"] += abs(beat_of(ticks) - o.duration) > 1e-4
+        kept.append(replace(o, beat=beat, duration=beat_of(ticks)))
+    return sorted(kept, key=lambda o: (o.beat, o.y, o.x))
 
 
 def _multiplier(value: float, counts: Counter[str]) -> float:
@@ -151,9 +160,9 @@ def _arcs(arcs: Iterable[Arc], move: Callable[[float], float], counts: Counter[s
             mid_anchor=a.mid_anchor if a.mid_anchor in (0, 1, 2) else 0,
         )
         counts["moved: arc anchor mode"] += arc.mid_anchor != a.mid_anchor
-        if arc.beat < 0:
-            counts["dropped: object before beat 0"] += 1
-        elif arc.tail_beat <= arc.beat:
+        if _outside(arc.beat, counts, arc.tail_beat):
+            continue
+        if arc.tail_beat <= arc.beat:
             counts["dropped: arc shorter than a tick"] += 1
         elif sum(other.tail_beat >= arc.beat for other in kept) >= v.NUM_ARC_SLOTS:
             counts["dropped: more than 8 arcs open at once"] += 1
@@ -183,9 +192,9 @@ def _chains(
             chain.slice_count != c.slice_count or abs(chain.squish - c.squish) > 1e-6
         )
         key = (chain.beat, chain.color, chain.x, chain.y)
-        if chain.beat < 0:
-            counts["dropped: object before beat 0"] += 1
-        elif chain.tail_beat < chain.beat:
+        if _outside(chain.beat, counts, chain.tail_beat):
+            continue
+        if chain.tail_beat < chain.beat:
             counts["dropped: chain tail before its head"] += 1
         elif key in kept:
             counts["dropped: second chain on one head"] += 1
@@ -198,12 +207,11 @@ def _chains(
 def _lights(
     lights: Iterable[LightEvent], move: Callable[[float], float], counts: Counter[str]
 ) -> list[LightEvent]:
-    kept: dict[tuple[float, int], LightEvent] = {}
-    for e in lights:
+    kept: list[LightEvent] = []
+    for e in sorted(lights, key=lambda e: e.beat):
         beat = move(e.beat)
         limit = v.NUM_LASER_VALUES if e.type in v.LASER_TYPES else v.NUM_LIGHT_VALUES
-        if beat < 0:
-            counts["dropped: light before beat 0"] += 1
+        if _outside(beat, counts):
             continue
         if e.type not in v.LIGHT_TYPES and e.type not in v.LASER_TYPES:
             counts["dropped: light of an unknown type"] += 1
@@ -222,9 +230,10 @@ def _lights(
         if e.type not in v.LASER_TYPES:
             brightness = _grid(e.brightness, v.BRIGHTNESS_STEP, 0, v.NUM_BRIGHTNESS - 1)
             counts["moved: brightness"] += abs(brightness - e.brightness) > 1e-6
-        counts["dropped: light overridden in its tick"] += (beat, e.type) in kept
-        kept[beat, e.type] = LightEvent(beat, e.type, value, brightness)
-    return sorted(kept.values(), key=lambda e: (e.beat, light_rank(e.type)))
+        else:
+            counts["moved: brightness of a laser speed, which has none"] += e.brightness != 1.0
+        kept.append(replace(e, beat=beat, value=value, brightness=brightness))
+    return sorted(kept, key=lambda e: (e.beat, light_rank(e.type)))
 
 
 def light_rank(event_type: int) -> int:
@@ -233,32 +242,28 @@ def light_rank(event_type: int) -> int:
     return types.index(event_type)
 
 
-def _last_of_tick(
-    boosts: Iterable[BoostEvent], move: Callable[[float], float], counts: Counter[str], what: str
+def _boosts(
+    boosts: Iterable[BoostEvent], move: Callable[[float], float], counts: Counter[str]
 ) -> list[BoostEvent]:
-    kept: dict[float, BoostEvent] = {}
-    for e in boosts:
-        beat = move(e.beat)
-        if beat < 0:
-            counts["dropped: light before beat 0"] += 1
-            continue
-        counts[f"dropped: {what} overridden in its tick"] += beat in kept
-        kept[beat] = replace(e, beat=beat)
-    return [kept[beat] for beat in sorted(kept)]
+    kept = [replace(e, beat=move(e.beat)) for e in sorted(boosts, key=lambda e: e.beat)]
+    return [e for e in kept if not _outside(e.beat, counts)]
 
 
 def _tempo(
     events: Iterable[BpmEvent], move: Callable[[float], float], counts: Counter[str]
 ) -> list[BpmEvent]:
     kept: dict[float, BpmEvent] = {}
-    for e in events:
+    for e in sorted(events, key=lambda e: e.beat):
         beat = max(0.0, move(e.beat))
         bpm = round(e.bpm, 3)
         if not 0 < bpm < 10 ** (v.BPM_DIGITS - 3):
             counts["dropped: tempo out of range"] += 1
             continue
+        if _outside(beat, counts):
+            continue
         counts["moved: tempo"] += abs(bpm - e.bpm) > 1e-9
-        kept[beat] = BpmEvent(beat, bpm)
+        counts["dropped: tempo overridden in its tick"] += beat in kept
+        kept[beat] = replace(e, beat=beat, bpm=bpm)
     return [kept[beat] for beat in sorted(kept)]
 
 

@@ -1,11 +1,10 @@
 """Tokens <-> objects: a snapped beatmap as one list of token ids a bar, and back.
 
 Within a tick the order is canonical (tempo; notes by colour, row, column, each with its angle,
-chain, arc ends, arc starts; free
-arc and chain ends; bombs; walls; boost; lights by type), so one map has one stream. `decode` is
-the exact inverse of `encode`
-on snapped maps; on a model's output it drops only what the grammar cannot forbid (arcs still open
-at the end) and counts it.
+chain, arc ends, arc starts; free arc and chain ends; bombs; walls by cell; boost; lights by type;
+walls of one cell and lights of one type as they come in the map), so one map has one stream.
+`decode` is the exact inverse of `encode` on snapped maps; on a model's output it drops only what
+the grammar cannot forbid (arcs still open at the end) and counts it.
 """
 
 from __future__ import annotations

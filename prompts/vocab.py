@@ -2,11 +2,10 @@
 checkpoint carries.
 
 Token ids are arithmetic: a block has an offset and a size, and a value's id is offset + value. The
-vocabulary is code, not
-configuration: changing anything here makes trained weights unreadable, and the fingerprint says so
-    on load. Header text is
-spelled with the pieces of `saberlm.prompts.text` (which fall back to bytes), so the header is open
-text over a small table.
+vocabulary is code, not configuration: changing anything here makes trained weights unreadable, and
+the fingerprint says so on load. Header text is spelled with the pieces of
+`saberlm.prompts.text_pieces` (which fall back to bytes), so the header is open text over a small
+table.
 
 ``python -m saberlm.prompts.vocab`` prints the table.
 """
@@ -164,39 +163,82 @@ def note_parts(value: int) -> tuple[int, int, int, int]:
     return color, cell // 4, cell % 4, direction
 
 
+_DIRECTION_NAMES = (
+    "up",
+    "down",
+    "left",
+    "right",
+    "up-left",
+    "up-right",
+    "down-left",
+    "down-right",
+    "any",
+)
+_COLOR_NAMES = ("red", "blue")
+_LIGHT_NAMES = {
+    0: "back",
+    1: "rings",
+    2: "left",
+    3: "right",
+    4: "centre",
+    8: "ring-spin",
+    9: "ring-zoom",
+    12: "left-speed",
+    13: "right-speed",
+}
+_LIGHT_VALUE_NAMES = (
+    "off",
+    *(
+        f"{color}-{how}"
+        for color in ("blue", "red", "white")
+        for how in ("on", "flash", "fade", "transition")
+    ),
+)
+
+
 def describe(token: int) -> str:
     """A token as a person reads it."""
     part = token_of(token)
-    value = part.value
-    if part.kind == "special":
+    kind, value = part.kind, part.value
+    if kind == "special":
         return SPECIALS[value]
-    if part.kind == "text":
+    if kind == "text":
         return TEXT_PIECES[value]
-    if part.kind == "position":
+    if kind == "position":
         return f"<p{value}>"
-    if part.kind == "note":
+    if kind == "note":
         color, y, x, direction = note_parts(value)
-        names = (
-            "up",
-            "down",
-            "left",
-            "right",
-            "up-left",
-            "up-right",
-            "down-left",
-            "down-right",
-            "any",
+        return f"<{_COLOR_NAMES[color]} y{y} x{x} {_DIRECTION_NAMES[direction]}>"
+    if kind in ("light", "laser"):
+        types, size = (
+            (LIGHT_TYPES, NUM_LIGHT_VALUES) if kind == "light" else (LASER_TYPES, NUM_LASER_VALUES)
         )
-        return f"<{('red', 'blue')[color]} y{y} x{x} {names[direction]}>"
-    if part.kind == "light":
-        index, level = divmod(value, NUM_LIGHT_VALUES)
-        return f"<light {LIGHT_TYPES[index]} {level}>"
-    if part.kind == "laser":
-        index, level = divmod(value, NUM_LASER_VALUES)
-        return f"<laser {LASER_TYPES[index]} {level}>"
-    if part.kind in ("bomb", "wall", "chain_tail"):
-        return f"<{part.kind} y{value // 4} x{value % 4}>"
-    return f"<{part.kind} {value}>"
+        event, level = types[value // size], value % size
+        named = kind == "light" and event not in (8, 9)
+        shown = _LIGHT_VALUE_NAMES[level] if named else str(level)
+        return f"<light {_LIGHT_NAMES.get(event, event)} {shown}>"
+    return f"<{kind} {_shown_value(kind, value)}>"
+
+
+def _shown_value(kind: str, value: int) -> str:
+    """A value of the smaller blocks in the units of the map format."""
+    if kind in ("bomb", "wall", "chain_tail"):
+        return f"y{value // 4} x{value % 4}"
+    if kind == "free":
+        return f"{_COLOR_NAMES[value // 12]} y{value % 12 // 4} x{value % 4}"
+    if kind == "boost":
+        return ("off", "on")[value]
+    if kind == "arc_direction":
+        return _DIRECTION_NAMES[value]
+    if kind in ("wall_width", "wall_height"):
+        return str(value + 1)
+    scale = {
+        "angle": ANGLE_STEP,
+        "squish": SQUISH_STEP,
+        "multiplier": MULTIPLIER_STEP,
+        "brightness": BRIGHTNESS_STEP,
+    }.get(kind, 1)
+    return f"{value * scale:g}"
 
 
 def fingerprint() -> str:

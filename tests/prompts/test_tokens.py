@@ -146,6 +146,19 @@ def test_whatever_the_grammar_allows_can_be_decoded(seed: int) -> None:
     assert decode(encode(beatmap))[0] == beatmap
 
 
+@settings(max_examples=20, deadline=None)
+@given(beatmaps)
+def test_admits_is_allowed_at_one_token(beatmap: Beatmap) -> None:
+    state = GRAMMAR.start(1)
+    for tokens in encode(snap(beatmap)[0])[:3]:
+        for token in (*tokens, v.END_SEG, v.SEG, v.AUDIO):
+            mask = GRAMMAR.allowed(state)[0]
+            every = np.arange(0, v.VOCAB_SIZE, 7)
+            repeated = np.repeat(state, len(every), 0)
+            assert (GRAMMAR.admits(repeated, every) == mask[every]).all()
+            state = GRAMMAR.step(state, np.array([token]))
+
+
 def test_batched_states_equal_single_ones() -> None:
     rng = np.random.default_rng(0)
     single = [GRAMMAR.start(1) for _ in range(5)]
@@ -203,10 +216,11 @@ def test_what_cannot_be_said_is_counted() -> None:
             LightEvent(1.0, 2, 1),
             LightEvent(1.0, 2, 5),
         ),
+        bpm_events=(BpmEvent(4.0, 100), BpmEvent(4.001, 120)),
     )
     snapped, counts = snap(beatmap)
     assert len(snapped.color_notes) == 1
-    assert snapped.lights == (LightEvent(1.0, 2, 5),)
+    assert snapped.lights == (LightEvent(1.0, 2, 1), LightEvent(1.0, 2, 5))
     for what in (
         "dropped: second note in one cell and tick",
         "dropped: object before beat 0",
@@ -214,9 +228,35 @@ def test_what_cannot_be_said_is_counted() -> None:
         "dropped: arc shorter than a tick",
         "dropped: light of an unknown value",
         "dropped: light of an unknown type",
-        "dropped: light overridden in its tick",
+        "dropped: tempo overridden in its tick",
     ):
         assert counts[what] == 1, what
+
+
+def test_what_happens_twice_in_a_tick_is_kept_in_order() -> None:
+    """Rings that spin twice, a light that flashes and goes out, two walls from one cell."""
+    beatmap = Beatmap(
+        obstacles=(Obstacle(1.0, 0, 0, 2.0, 2, 5), Obstacle(1.0, 0, 0, 1.0, 1, 5)),
+        lights=(LightEvent(0.999, 8, 3), LightEvent(1.0, 8, 0), LightEvent(1.0, 8, 0)),
+        boosts=(BoostEvent(1.0, True), BoostEvent(1.0, False)),
+    )
+    snapped, counts = snap(beatmap)
+    assert counts == {"moved: object not on a tick": 1}
+    assert decode(encode(snapped))[0] == snapped
+    assert [e.value for e in snapped.lights] == [3, 0, 0]
+    assert [w.duration for w in snapped.obstacles] == [2.0, 1.0]
+    assert [e.on for e in snapped.boosts] == [True, False]
+
+
+def test_a_faulty_time_makes_no_endless_map() -> None:
+    beatmap = Beatmap(
+        color_notes=(ColorNote(1e12, 0, 0, 0, 1), ColorNote(1.0, 0, 0, 0, 1)),
+        obstacles=(Obstacle(1.0, 0, 0, 1e300, 1, 5),),
+    )
+    snapped, counts = snap(beatmap)
+    assert counts["dropped: object at or after beat 65536"] == 1
+    assert counts["moved: wall duration"] == 1
+    assert decode(encode(snapped))[0] == snapped
 
 
 def test_snapping_rounds_to_the_nearest_tick() -> None:
