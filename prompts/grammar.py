@@ -1,12 +1,13 @@
 """The grammar: which tokens may come next, as table look-ups and a few counters.
 
-A row's state is eight small integers; `allowed` and `step` are gathers, comparisons and bit
+A row's state is ten small integers; `allowed` and `step` are gathers, comparisons and bit
 operations on whole batches, written so that the same code runs on numpy arrays here and on a
 sampler's device tensors (`Grammar.convert`).
 What it holds to: positions in a bar strictly rise; objects of a tick come in canonical order, each
-place at most once (walls and light events may repeat); no two notes or bombs in one cell; arcs
-close where they were opened, later, and in their own colour; walls stay inside the lanes and under
-the ceiling (5) and last at least a tick.
+place at most once (walls and light events may repeat); no two notes or bombs in one cell, no free
+anchor where a note of its colour is; arcs close later than they were opened, in slot order and in
+their own colour; what goes without saying is not said; walls stay inside the lanes and under the
+ceiling (5) and last at least a tick.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from saberlm.prompts import vocab as v
+from saberlm.prompts.beatmap import CutDirection
 
-STATE_SIZE = 8
-_STATE, _TICK, _ORDER, _CELLS, _RED, _BLUE, _FRESH, _COLOR = range(STATE_SIZE)
+STATE_SIZE = 10
+_STATE, _TICK, _ORDER, _CELLS, _RED, _BLUE, _FRESH, _COLOR, _DIRECTION, _CLOSED = range(STATE_SIZE)
 
 _NAMES = (
     "bar",  # audio seen, nothing yet
@@ -59,6 +61,12 @@ _DEAD = -1
 _REPEATABLE = ("wall", "boost", "light", "laser")
 """Kinds of which one tick may hold several in one place: rings that spin twice, walls of two
 lengths from one cell. They keep the file's order."""
+
+
+_BOTH = 1 | 1 << 12
+_PLAIN_BRIGHTNESS = round(1 / v.BRIGHTNESS_STEP)
+_PLAIN_BEND = round(1 / v.MULTIPLIER_STEP)
+"""What is 1 is left unsaid: a map has one stream."""
 
 
 def _transitions() -> np.ndarray:
@@ -118,10 +126,10 @@ def _transitions() -> np.ndarray:
     on("chain_beats", "duration_ticks", "hung")
     on("arc_end", "arc_direction", "arc_end_direction")
     for state in ("arc_end", "arc_end_direction"):
-        on(state, "multiplier", "arc_end_bend")
+        on(state, "multiplier", "arc_end_bend", lambda value: value != _PLAIN_BEND)
     on("arc_start", "arc_direction", "arc_start_direction")
     for state in ("arc_start", "arc_start_direction"):
-        on(state, "multiplier", "arc_start_bend")
+        on(state, "multiplier", "arc_start_bend", lambda value: value != _PLAIN_BEND)
     for state in ("arc_start", "arc_start_direction", "arc_start_bend"):
         on(state, "anchor", "arc_start_done", lambda value: value > 0)
     for x in range(4):
@@ -136,7 +144,7 @@ def _transitions() -> np.ndarray:
     on("wall_height", "duration_beats", "wall_no_beats", lambda value: value == 0)
     on("wall_beats", "duration_ticks", "object")
     on("wall_no_beats", "duration_ticks", "object", lambda value: value > 0)
-    on("light", "brightness", "object")
+    on("light", "brightness", "object", lambda value: value != _PLAIN_BRIGHTNESS)
     for i in range(v.BPM_DIGITS):
         last = i == v.BPM_DIGITS - 1
         on(f"tempo_{i}", "digit", "object" if last else f"tempo_{i + 1}")
@@ -176,15 +184,24 @@ def _tables() -> dict[str, np.ndarray]:
     size = v.VOCAB_SIZE
     position = np.full(size, -1, dtype=np.int32)
     position[list(v.block_range("position"))] = np.arange(v.TICKS_PER_SEGMENT)
-    cell = np.zeros(size, dtype=np.int32)
+    # cells taken in a tick: 12 bits for red notes, 12 for blue ones; a bomb takes both
+    needs = np.zeros(size, dtype=np.int32)
+    takes = np.zeros(size, dtype=np.int32)
     color = np.full(size, -1, dtype=np.int32)
+    turn = np.full(size, -1, dtype=np.int32)  # the direction of what arcs and chains hang on
+    other_way = np.full(size, -1, dtype=np.int32)
+    other_way[list(v.block_range("arc_direction"))] = np.arange(v.SIZES["arc_direction"])
     for value in range(v.SIZES["note"]):
-        cell[v.token_id("note", value)] = 1 << (value // 9 % 12)
         color[v.token_id("note", value)] = value // 108
+        turn[v.token_id("note", value)] = value % 9
+        needs[v.token_id("note", value)] = _BOTH << (value // 9 % 12)
+        takes[v.token_id("note", value)] = 1 << (value // 9)
     for value in range(v.SIZES["free"]):
         color[v.token_id("free", value)] = value // 12
+        turn[v.token_id("free", value)] = CutDirection.ANY
+        needs[v.token_id("free", value)] = 1 << value  # what hangs there hangs on the note
     for value in range(12):
-        cell[v.token_id("bomb", value)] = 1 << value
+        needs[v.token_id("bomb", value)] = takes[v.token_id("bomb", value)] = _BOTH << value
     start = np.zeros(size, dtype=np.int32)
     end = np.zeros(size, dtype=np.int32)
     for slot in range(v.NUM_ARC_SLOTS):
@@ -202,8 +219,11 @@ def _tables() -> dict[str, np.ndarray]:
         "rank": _ranks(),
         "repeats": repeats,
         "position": position,
-        "cell": cell,
+        "needs": needs,
+        "takes": takes,
         "color": color,
+        "turn": turn,
+        "other_way": other_way,
         "start": start,
         "end": end,
         "segment": segment,
@@ -211,11 +231,11 @@ def _tables() -> dict[str, np.ndarray]:
     }
 
 
-_CHECKED = ("position", "rank", "repeats", "cell", "start", "end", "finish")
+_CHECKED = ("position", "rank", "repeats", "needs", "start", "end", "other_way", "finish")
 
 
 class Grammar:
-    """The tables, and two functions over batches of states ``(B, 8)`` int32."""
+    """The tables, and two functions over batches of states ``(B, 10)`` int32."""
 
     def __init__(self, tables: dict[str, Any] | None = None) -> None:
         self.tables = tables or _tables()
@@ -226,7 +246,7 @@ class Grammar:
 
     @staticmethod
     def start(batch: int) -> np.ndarray:
-        """States of rows whose first bar's audio has been seen, ``(B, 8)``."""
+        """States of rows whose first bar's audio has been seen, ``(B, 10)``."""
         state = np.zeros((batch, STATE_SIZE), dtype=np.int32)
         state[:, _STATE] = STATES["bar"]
         state[:, _TICK] = -1
@@ -253,12 +273,15 @@ class Grammar:
         legal = then >= 0
         legal = legal & ((seen["position"] < 0) | (seen["position"] > tick))
         legal = legal & ((seen["rank"] == 0) | (seen["rank"] + seen["repeats"] > order))
-        legal = legal & ((seen["cell"] & cells) == 0)
+        legal = legal & ((seen["needs"] & cells) == 0)
         taken = red | blue
         lowest_free = ~taken & (taken + 1)
         legal = legal & ((seen["start"] == 0) | (seen["start"] == lowest_free))
-        closable = (red * (1 - is_blue) + blue * is_blue) & ~fresh
+        closable = (red * (1 - is_blue) + blue * is_blue) & ~fresh & ~state[:, _CLOSED, None]
         legal = legal & ((seen["end"] == 0) | ((seen["end"] & closable) != 0))
+        legal = legal & (
+            (seen["other_way"] < 0) | (seen["other_way"] != state[:, _DIRECTION, None])
+        )
         return legal & ((seen["finish"] == 0) | (taken == 0))
 
     def step(self, state: Any, token: Any) -> Any:
@@ -267,7 +290,7 @@ class Grammar:
         new = state + 0  # a copy, in numpy and torch alike
         position, rank, color = t["position"][token], t["rank"][token], t["color"][token]
         start, end = t["start"][token], t["end"][token]
-        segment = t["segment"][token]
+        segment, turn = t["segment"][token], t["turn"][token]
         moved = (position >= 0) + 0
         is_object = (rank > 0) + 0
         new[:, _STATE] = t["next"][state[:, _STATE], token]
@@ -275,12 +298,15 @@ class Grammar:
         new[:, _TICK] = tick * (1 - segment) - segment
         order = rank * is_object + state[:, _ORDER] * (1 - is_object)
         new[:, _ORDER] = order * (1 - moved) * (1 - segment)
-        new[:, _CELLS] = (state[:, _CELLS] | t["cell"][token]) * (1 - moved) * (1 - segment)
+        new[:, _CELLS] = (state[:, _CELLS] | t["takes"][token]) * (1 - moved) * (1 - segment)
         colored = (color >= 0) + 0
         new_color = color * colored + state[:, _COLOR] * (1 - colored)
         new[:, _COLOR] = new_color
         new[:, _RED] = (state[:, _RED] & ~end) | start * (1 - new_color)
         new[:, _BLUE] = (state[:, _BLUE] & ~end) | start * new_color
+        is_anchor = (turn >= 0) + 0
+        new[:, _DIRECTION] = turn * is_anchor + state[:, _DIRECTION] * (1 - is_anchor)
+        new[:, _CLOSED] = (state[:, _CLOSED] | (2 * end - ((end > 0) + 0))) * (1 - is_anchor)
         new[:, _FRESH] = (state[:, _FRESH] | start) * (1 - moved) * (1 - segment)
         return new
 

@@ -14,6 +14,8 @@ from typing import Any
 COLOR, ROTATION, TRANSLATION, FX = "color", "rotation", "translation", "fx"
 GROUP_KINDS = (COLOR, ROTATION, TRANSLATION, FX)
 """In the order of v4's group types 1-4."""
+INT_FX = "integer fx"
+"""Effects of whole numbers, which only v3 can say and no environment of the game uses."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,8 +36,8 @@ class IndexFilter:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ColorBoxEvent:
-    """``transition``: 0 instant, 1 interpolate, 2 extend; ``easing`` other than linear only v4
-    can say."""
+    """``transition``: 0 instant, 1 interpolate, 2 extend; an ``easing`` of an interpolation other
+    than linear only v4 can say."""
 
     beat: float
     transition: int = 0
@@ -82,7 +84,8 @@ class EventBox:
 
 @dataclass(frozen=True, slots=True, order=True)
 class EventBoxGroup:
-    """Boxes that act on one light group from ``beat`` on; ``kind`` is one of `GROUP_KINDS`."""
+    """Boxes that act on one light group from ``beat`` on; ``kind`` is one of `GROUP_KINDS`
+    or `INT_FX`."""
 
     beat: float
     kind: str

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from saberlm.prompts.errors import LevelError, shown
+
 MAX_MEMBERS = 2000
 MAX_UNPACKED_BYTES = 512 * 2**20
 MAX_RATIO = 200
@@ -25,6 +27,7 @@ compress as well."""
 
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
 _STORED_SUFFIXES = (".egg", ".ogg", ".jpg", ".jpeg", ".png")
+_INFO_NAMES = ("info.dat", "info.json")  # the latter is version 1's
 _COPY_BYTES = 2**20
 _PACKING_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
 _UNPACK_ERRORS = (*_PACKING_ERRORS, RuntimeError, OSError)  # RuntimeError: an encrypted zip
@@ -65,13 +68,13 @@ class LevelFiles:
         """Returns a file's contents.
 
         Raises:
-            ValueError: If there is no such file, in any letter case, or it cannot be read or
+            LevelError: If there is no such file, in any letter case, or it cannot be read or
                 unpacked.
         """
         spelled = self.find(name)
         if spelled is None:
-            raise ValueError(
-                f"{self.path}: expected a file {name!r}, found {_some(self.names())}: "
+            raise LevelError(
+                f"{self.path}: expected a file {shown(name)}, found {_some(self.names())}: "
                 "likely renamed, or left out when the level was packed"
             )
         try:
@@ -80,9 +83,9 @@ class LevelFiles:
             with zipfile.ZipFile(self.path) as archive:
                 return archive.read(self._names[spelled])
         except _UNPACK_ERRORS as error:
-            raise ValueError(
-                f"{self.path}: expected to read {spelled!r}, found {error}: likely a damaged or "
-                "encrypted file"
+            raise LevelError(
+                f"{self.path}: expected to read {shown(spelled)}, found {error}: likely a damaged "
+                "or encrypted file"
             ) from error
 
 
@@ -90,7 +93,7 @@ def open_level_files(path: Path) -> LevelFiles:
     """Opens a level's folder or zip.
 
     Raises:
-        ValueError: If the path is missing; is neither a folder nor a zip; holds more than 2000
+        LevelError: If the path is missing; is neither a folder nor a zip; holds more than 2000
             files; or is a zip with a name that leads out of it, or one that unpacks to over 512
             MiB, or to over 64 MiB at a ratio above 200.
     """
@@ -99,11 +102,11 @@ def open_level_files(path: Path) -> LevelFiles:
         if path.is_dir() or path.is_file():
             return LevelFiles(path)
         found = "no plain file" if path.exists() else "nothing there"
-        raise ValueError(
+        raise LevelError(
             f"{path}: expected a level's folder or zip, found {found}: likely a mistyped path"
         )
     except OSError as error:
-        raise ValueError(
+        raise LevelError(
             f"{path}: expected a readable level, found {error.strerror or error}: likely missing "
             "permissions"
         ) from error
@@ -113,14 +116,15 @@ def check_member_name(name: str, where: object) -> None:
     """Refuses a name that is absolute, empty or leads out of the level.
 
     Raises:
-        ValueError: If it is; ``where`` names the level.
+        LevelError: If it is; ``where`` names the level.
     """
     plain = name.replace("\\", "/")
     parts = PurePosixPath(plain).parts
     drive = len(plain) > 1 and plain[0].isalpha() and plain[1] == ":"
     if not plain or drive or plain.startswith("/") or ".." in parts or "\0" in plain:
-        raise ValueError(
-            f"{where}: expected file names inside the level, found {name!r}: likely a damaged or "
+        raise LevelError(
+            f"{where}: expected file names inside the level, "
+            f"found {shown(name)}: likely a damaged or "
             "malicious level"
         )
 
@@ -195,7 +199,7 @@ def _folder_names(path: Path) -> list[str]:
         if entry.is_file():
             names.append(entry.name)
         if len(names) > MAX_MEMBERS:
-            raise ValueError(
+            raise LevelError(
                 f"{path}: expected at most {MAX_MEMBERS} files, found more: likely not one level"
             )
     return sorted(names)
@@ -213,12 +217,12 @@ def _zip_names(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except (*_UNPACK_ERRORS, ValueError) as error:
-        raise ValueError(
+        raise LevelError(
             f"{path}: expected a level's folder or zip, found {error}: likely another kind of "
             "file, or a download cut short"
         ) from error
     if len(members) > MAX_MEMBERS:
-        raise ValueError(
+        raise LevelError(
             f"{path}: expected at most {MAX_MEMBERS} files in the zip, found {len(members)}: "
             "likely not one level"
         )
@@ -227,13 +231,13 @@ def _zip_names(path: Path) -> list[str]:
     files = [member for member in members if not member.is_dir()]
     whole = (sum(m.file_size for m in files), sum(m.compress_size for m in files))
     if whole[0] > MAX_UNPACKED_BYTES:
-        raise ValueError(
+        raise LevelError(
             f"{path}: expected at most {MAX_UNPACKED_BYTES} bytes unpacked, found {whole[0]}: "
             "likely a zip bomb or not one level"
         )
     for size, packed in (whole, *((m.file_size, m.compress_size) for m in files)):
         if size > RATIO_FLOOR_BYTES and size > MAX_RATIO * packed:
-            raise ValueError(
+            raise LevelError(
                 f"{path}: expected a compression ratio of at most {MAX_RATIO}, found {size} bytes "
                 f"packed in {packed}: likely a zip bomb"
             )
@@ -241,8 +245,11 @@ def _zip_names(path: Path) -> list[str]:
 
 
 def _level_prefix(names: list[str]) -> str:
-    infos = [name for name in names if PurePosixPath(name).name.lower() == "info.dat"]
-    return infos[0][: -len("info.dat")] if len(infos) == 1 else ""
+    for wanted in _INFO_NAMES:
+        infos = [name for name in names if PurePosixPath(name).name.lower() == wanted]
+        if infos:
+            return infos[0][: -len(wanted)] if len(infos) == 1 else ""
+    return ""
 
 
 def _some(names: tuple[str, ...], limit: int = 8) -> str:

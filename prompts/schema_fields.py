@@ -1,9 +1,9 @@
 """Lenient reading of a difficulty file's fields, shared by the schemas of every version.
 
 Real files hold numbers as strings, modded objects and plain faults. Reading mends what has one
-meaning, drops what the game cannot show, and counts both; only a file that is no difficulty at all
-is refused. Rules: the community wiki's map format page and the game's own defaults (an absent field
-is 0).
+meaning, keeps what has a numeric meaning although the unmodded game cannot play it, drops what
+cannot be read, and counts all three; only a file that is no difficulty at all is refused. Rules:
+the community wiki's map format page and the game's own defaults (an absent field is 0).
 """
 
 from __future__ import annotations
@@ -14,18 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
-from saberlm.prompts.beatmap import (
-    NUM_COLUMNS,
-    NUM_ROWS,
-    Arc,
-    BpmEvent,
-    LightEvent,
-    Obstacle,
-)
+from saberlm.prompts.beatmap import BpmEvent
+from saberlm.prompts.extra_fields import CUSTOM_DATA, CUSTOM_DATA_V2
+from saberlm.prompts.vanilla import fault_of
 
-MAX_WALL_HEIGHT = 5
-EVENTS_ROTATION = (14, 15)
-CHROMA_COLOUR_BASE = 2_000_000_000
+_MIN_INT, _MAX_INT = -(2**31), 2**31 - 1
 
 
 class _HasBeat(Protocol):
@@ -41,7 +34,8 @@ class DropError(ValueError):
 
 
 class FieldReader:
-    """Reads fields of a difficulty's objects, counting in ``counts`` what it mends or drops."""
+    """Reads fields of a difficulty's objects, counting in ``counts`` what it mends, keeps although
+    only mods can play it, or drops."""
 
     def __init__(self) -> None:
         """Starts with nothing counted."""
@@ -68,15 +62,17 @@ class FieldReader:
         """Returns a whole number; an absent one is ``default``.
 
         Raises:
-            DropError: If the value is not a number or has a fraction.
+            DropError: If the value is not a number, has a fraction or is beyond the game's 32 bits.
         """
         value = item.get(key, default)
-        if type(value) is int:
-            return value
-        number = self.number(item, key, default)
-        if not number.is_integer():
-            raise DropError(f"with a fractional {key}")
-        return int(number)
+        if type(value) is not int:
+            number = self.number(item, key, default)
+            if not number.is_integer():
+                raise DropError(f"with a fractional {key}")
+            value = int(number)
+        if not _MIN_INT <= value <= _MAX_INT:
+            raise DropError(f"with a {key} beyond 32 bits")
+        return value
 
     def _mend(self, value: object, key: str, default: float) -> float:
         if value is None:
@@ -95,48 +91,26 @@ class FieldReader:
         return number
 
     def beat(self, item: Mapping[str, Any], key: str) -> float:
-        """Returns a time in beats.
+        """Returns a time in beats, which may be below 0.
 
         Raises:
-            DropError: If it is not a finite number of at least 0.
+            DropError: If it is not a finite number.
         """
-        beat = self.number(item, key)
-        if beat < 0:
-            raise DropError("before beat 0")
-        return beat
+        return self.number(item, key)
 
-    def cell(self, item: Mapping[str, Any], column: str, row: str) -> tuple[int, int]:
-        """Returns a cell (x, y).
-
-        Raises:
-            DropError: If it is off the 4x3 grid.
-        """
-        x, y = self.integer(item, column), self.integer(item, row)
-        if not (0 <= x < NUM_COLUMNS and 0 <= y < NUM_ROWS):
-            raise DropError("off the 4x3 grid")
-        return x, y
-
-    def choice(self, item: Mapping[str, Any], key: str, largest: int, what: str) -> int:
-        """Returns a whole number of 0 to ``largest``.
-
-        Raises:
-            DropError: If it is another; ``what`` names it.
-        """
-        value = self.integer(item, key)
-        if not 0 <= value <= largest:
-            raise DropError(f"with a {what} outside 0-{largest}")
-        return value
+    def flag(self, item: Mapping[str, Any], key: str) -> bool:
+        """Returns a truth value; an absent one is false, and a number is true when it is not 0."""
+        value = item.get(key, False)
+        return value if isinstance(value, bool) else self.number(item, key) != 0
 
     def items(self, data: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
         """Yields the objects of one collection; what is no object is counted and passed over."""
         collection = data.get(key)
         if collection is not None and not isinstance(collection, list):
-            self.counts[f"{key} that is not a list ignored"] += 1
+            self.counts[f"{key} that is not a list dropped"] += 1
             return
         for item in collection or ():
             if isinstance(item, dict):
-                if item.get("_customData") or item.get("customData"):
-                    self.counts["custom data on an object ignored"] += 1
                 yield item
             else:
                 self.counts[f"{key} entry that is not an object dropped"] += 1
@@ -144,13 +118,21 @@ class FieldReader:
     def collect(
         self, kind: str, items: Iterable[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], _T]
     ) -> tuple[_T, ...]:
-        """Returns what ``read`` makes of the items by beat; at one beat in the file's order."""
+        """Returns what ``read`` makes of the items by beat; at one beat in the file's order.
+
+        An item for which ``read`` raises `DropError` is dropped; a thing that only mods can play
+        (`saberlm.prompts.vanilla.fault_of`) is kept. Both are counted under ``kind``.
+        """
         found: list[_T] = []
         for item in items:
             try:
-                found.append(read(item))
+                thing = read(item)
             except DropError as reason:
                 self.counts[f"{kind} {reason} dropped"] += 1
+                continue
+            if fault := fault_of(thing):
+                self.counts[f"kept: {kind} {fault}"] += 1
+            found.append(thing)
         return self.ordered(kind, found)
 
     def ordered(self, kind: str, found: list[_T]) -> tuple[_T, ...]:
@@ -160,71 +142,49 @@ class FieldReader:
             found = sorted(found, key=lambda thing: thing.beat)
         return tuple(found)
 
-    def flag(self, item: Mapping[str, Any], key: str) -> bool:
-        """Returns a truth value; an absent one is false, and a number is true when it is not 0."""
-        value = item.get(key, False)
-        return value if isinstance(value, bool) else self.number(item, key) != 0
+    def extra(
+        self, item: Mapping[str, Any], known: frozenset[str], what: str = "an object"
+    ) -> dict[str, Any] | None:
+        """Returns the fields of an object that no version defines, or None if it has none.
 
-    def unmodelled(self, data: Mapping[str, Any], what: str, keys: Iterable[str]) -> None:
-        """Counts the entries of collections that the neutral beatmap has no place for."""
-        entries = (data.get(key) for key in keys)
-        count = sum(len(collection) for collection in entries if isinstance(collection, list))
-        if count:
-            self.counts[f"{what} not modelled"] += count
+        Custom data in either spelling is under `CUSTOM_DATA`; empty custom data holds nothing.
 
-    def light(self, beat: float, kind: int, value: int, brightness: float) -> LightEvent:
-        """Returns a basic event.
-
-        Raises:
-            DropError: If it is a lane rotation or of a number that only mods give.
+        Args:
+            item: The object as parsed.
+            known: The names of the fields that are read; custom data is not among them.
+            what: Whose fields they are, for the counts.
         """
-        if kind in EVENTS_ROTATION:
-            raise DropError("that rotates the lanes")
-        if kind < 0 or value < 0:
-            raise DropError("with a negative type or value")
-        if value >= CHROMA_COLOUR_BASE:
-            raise DropError("with a Chroma colour for a value")
-        return LightEvent(beat, kind, value, brightness)
+        if item.keys() <= known:
+            return None
+        unknown = {
+            key: value
+            for key, value in item.items()
+            if key not in known and key != CUSTOM_DATA and key != CUSTOM_DATA_V2
+        }
+        if unknown:
+            self.counts[f"kept: unknown field of {what}"] += len(unknown)
+        custom = item.get(CUSTOM_DATA_V2) or item.get(CUSTOM_DATA)
+        if not custom:
+            return unknown or None
+        other = item.get(CUSTOM_DATA)
+        if other and other is not custom:
+            if isinstance(custom, dict) and isinstance(other, dict):
+                self.counts["two kinds of custom data of one object read as one"] += 1
+                custom = {**other, **custom}
+            else:
+                self.counts["second custom data of one object dropped"] += 1
+        self.counts[f"kept: custom data of {what}"] += 1
+        return {**unknown, CUSTOM_DATA: custom}
 
-    def bpm_event(self, beat: float, bpm: float) -> BpmEvent:
-        """Returns a tempo event.
+    def bpm_event(
+        self, item: Mapping[str, Any], beat: str, bpm: str, known: frozenset[str]
+    ) -> BpmEvent:
+        """Returns a tempo event; ``beat`` and ``bpm`` name its fields, ``known`` all it has.
 
         Raises:
             DropError: If the tempo is not above 0.
         """
-        if bpm <= 0:
+        tempo = self.number(item, bpm)
+        if tempo <= 0:
             raise DropError("with a tempo that is not above 0")
-        return BpmEvent(beat, bpm)
-
-
-def checked_wall(wall: Obstacle) -> Obstacle:
-    """Returns a wall that stands on the grid.
-
-    Raises:
-        DropError: If it does not, or lasts no time: one reason, the first of column, row, width,
-            height, length.
-    """
-    faults = (
-        (not 0 <= wall.x < NUM_COLUMNS, "with a column outside 0-3"),
-        (not 0 <= wall.y < NUM_ROWS, "with a row outside 0-2"),
-        (wall.width < 1, "with a width below 1"),
-        (wall.x + wall.width > NUM_COLUMNS, "reaching past the right column"),
-        (not 1 <= wall.height <= MAX_WALL_HEIGHT, "with a height outside 1-5"),
-        (wall.duration == 0, "lasting no time"),
-        (wall.duration < 0, "lasting a negative time"),
-    )
-    for fault, reason in faults:
-        if fault:
-            raise DropError(reason)
-    return wall
-
-
-def checked_arc(arc: Arc) -> Arc:
-    """Returns an arc whose tail is not before its head.
-
-    Raises:
-        DropError: If it is.
-    """
-    if arc.tail_beat < arc.beat:
-        raise DropError("with its tail before its head")
-    return arc
+        return BpmEvent(self.beat(item, beat), tempo, self.extra(item, known))

@@ -9,7 +9,7 @@ degrees, arc multipliers to 0.1 (0-5), squish to 0.05 (0.05-2), brightness to 0.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from saberlm.prompts import vocab as v
@@ -25,16 +25,18 @@ from saberlm.prompts.beatmap import (
     LightEvent,
     Obstacle,
 )
+from saberlm.prompts.vanilla import vanilla
 
 MAX_SLICES = v.NUM_SLICES - 1
 MAX_BEAT = 2**16
 """Nothing is tokenised from here on (an hour at 1000 beats a minute): a faulty time must not make
 millions of empty bars."""
+_FAR = 2.0**40  # of any beat's size: above it ticks would lose their last digits, or overflow
 
 
 def tick_of(beat: float) -> int:
     """Nearest tick (rounding, not flooring: flooring costs half a tick of bias)."""
-    return round(beat * v.TICKS_PER_BEAT)
+    return round(min(max(beat, -_FAR), _FAR) * v.TICKS_PER_BEAT)
 
 
 def beat_of(tick: int) -> float:
@@ -43,17 +45,24 @@ def beat_of(tick: int) -> float:
 
 
 def _grid(value: float, step: float, low: int, high: int) -> float:
-    return round(min(max(round(value / step), low), high) * step, 6)
+    """The nearest multiple of ``step`` that lies between ``low`` and ``high`` steps."""
+    return round(round(min(max(value / step, low), high)) * step, 6)
 
 
 def snap(beatmap: Beatmap) -> tuple[Beatmap, Counter[str]]:
-    """The nearest beatmap that tokens can say, and counts of what was moved, merged or dropped.
+    """The nearest beatmap that tokens can say, and counts of what was moved or dropped.
+
+    What no unmodded game plays is left out first (`saberlm.prompts.vanilla.vanilla`).
 
     Returns:
         The snapped beatmap (canonical order) and a counter; ``moved: ...`` keys are quantisations,
-        ``dropped: ...`` keys losses.
+        ``dropped: ...`` keys losses, ``not modelled: ...`` keys what the tokens have no word for.
     """
+    beatmap, removed = vanilla(beatmap)
     counts: Counter[str] = Counter()
+    for what, count in removed.items():
+        told = what if what.startswith("not ") else f"dropped: {what.removesuffix(' dropped')}"
+        counts[told] += count
 
     def move(beat: float) -> float:
         snapped = beat_of(tick_of(beat))
@@ -67,7 +76,7 @@ def snap(beatmap: Beatmap) -> tuple[Beatmap, Counter[str]]:
             color_notes=tuple(notes),
             bombs=tuple(bombs),
             obstacles=tuple(_obstacles(beatmap.obstacles, move, counts)),
-            arcs=tuple(_arcs(beatmap.arcs, move, counts)),
+            arcs=tuple(_arcs(beatmap.arcs, move, counts, by_cell)),
             chains=tuple(_chains(beatmap.chains, move, counts, by_cell)),
             lights=tuple(_lights(beatmap.lights, move, counts)),
             boosts=tuple(_boosts(beatmap.boosts, move, counts)),
@@ -125,17 +134,7 @@ def _obstacles(
     for o in obstacles:
         beat = move(o.beat)
         ticks = max(1, tick_of(min(o.duration, MAX_BEAT)))
-        legal = (
-            o.duration > 0
-            and 0 <= o.x < 4
-            and 0 <= o.y < 3
-            and 1 <= o.width <= v.MAX_WALL_WIDTH - o.x
-            and 1 <= o.height <= v.MAX_WALL_HEIGHT - o.y
-        )
         if _outside(beat, counts):
-            continue
-        if not legal:
-            counts["dropped: wall of an unplayable shape"] += 1
             continue
         counts["moved: wall duration"] += abs(beat_of(ticks) - o.duration) > 1e-4
         kept.append(replace(o, beat=beat, duration=beat_of(ticks)))
@@ -148,29 +147,59 @@ def _multiplier(value: float, counts: Counter[str]) -> float:
     return snapped
 
 
-def _arcs(arcs: Iterable[Arc], move: Callable[[float], float], counts: Counter[str]) -> list[Arc]:
+def arc_place(arc: Arc) -> tuple[float, int, int, int]:
+    """Sort key of arcs: when and where they start; arcs from one head keep the map's order."""
+    return arc.beat, arc.color, arc.y, arc.x
+
+
+def _arcs(
+    arcs: Iterable[Arc],
+    move: Callable[[float], float],
+    counts: Counter[str],
+    notes: Mapping[tuple[float, int, int, int], ColorNote],
+) -> list[Arc]:
     kept: list[Arc] = []
-    for a in sorted(arcs):
+    for a in arcs:
         arc = replace(
             a,
             beat=move(a.beat),
             tail_beat=move(a.tail_beat),
             multiplier=_multiplier(a.multiplier, counts),
             tail_multiplier=_multiplier(a.tail_multiplier, counts),
-            mid_anchor=a.mid_anchor if a.mid_anchor in (0, 1, 2) else 0,
         )
-        counts["moved: arc anchor mode"] += arc.mid_anchor != a.mid_anchor
         if _outside(arc.beat, counts, arc.tail_beat):
             continue
         if arc.tail_beat <= arc.beat:
             counts["dropped: arc shorter than a tick"] += 1
-        elif sum(other.tail_beat >= arc.beat for other in kept) >= v.NUM_ARC_SLOTS:
-            counts["dropped: more than 8 arcs open at once"] += 1
-        elif arc in kept:
-            counts["dropped: arc twice"] += 1
         else:
             kept.append(arc)
-    return sorted(kept)
+    kept.sort(key=arc_place)
+    return _within_slots(kept, counts, notes)
+
+
+def _within_slots(
+    arcs: list[Arc],
+    counts: Counter[str],
+    notes: Mapping[tuple[float, int, int, int], ColorNote],
+) -> list[Arc]:
+    """The arcs for which a slot is free, as the encoder goes through their ends."""
+
+    def place(beat: float, color: int, x: int, y: int) -> tuple[float, bool, int, int, int]:
+        return beat, (beat, color, x, y) not in notes, color, y, x  # free anchors come last
+
+    ends = [(*place(a.tail_beat, a.color, a.tail_x, a.tail_y), 0, i) for i, a in enumerate(arcs)]
+    ends += [(*place(a.beat, a.color, a.x, a.y), 1, i) for i, a in enumerate(arcs)]
+    open_arcs: set[int] = set()
+    kept: set[int] = set()
+    for *_, is_head, i in sorted(ends):
+        if not is_head:
+            open_arcs.discard(i)
+        elif len(open_arcs) < v.NUM_ARC_SLOTS:
+            open_arcs.add(i)
+            kept.add(i)
+        else:
+            counts[f"dropped: more than {v.NUM_ARC_SLOTS} arcs open at once"] += 1
+    return [arc for i, arc in enumerate(arcs) if i in kept]
 
 
 def _chains(

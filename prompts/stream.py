@@ -1,10 +1,10 @@
-"""The one prompt builder: header, sketch, audio placeholders and map tokens interleaved, used by
-training and inference alike.
+"""The one prompt builder: sketch, header, context, audio places and map tokens interleaved, used
+by training and inference alike.
 
-Layout: ``<sketch> x K  <header> ... </header>`` and then for every bar ``<seg> <audio> x 16
-tokens  </seg>``, at the end
-``</map>``. Ids and loss mask are made together by one helper, so a label cannot drift from its
-token.
+Layout: ``<sketch> x K  <header> ... </header>  [<ctx TASK> given </ctx>]`` and then for every bar
+``<seg> <audio> x 16  [<ctx TASK> given </ctx>]  tokens  </seg>``, at the end ``</map>``. Training
+takes whole windows; the decoding engine takes the same pieces as it goes. Ids and loss mask are
+made together by one helper, so a label cannot drift from its token.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from saberlm.prompts import vocab as v
+from saberlm.prompts.context import Bar, Context
 from saberlm.prompts.header import Conditions, header_ids
 
 LATENTS_PER_SEGMENT = 16
@@ -32,41 +33,48 @@ class TokenStream:
         self.loss_mask.extend([int(learn)] * (len(self.ids) - before))
 
 
-def prompt(conditions: Conditions, sketch_bars: int) -> TokenStream:
-    """What comes before the first bar: the song's sketch and the header."""
-    stream = TokenStream()
-    stream.add([v.SKETCH] * sketch_bars, learn=False)
-    stream.add(header_ids(conditions), learn=False)
-    return stream
-
-
-def open_segment() -> list[int]:
-    """``<seg>`` and the places of its audio."""
-    return [v.SEG] + [v.AUDIO] * LATENTS_PER_SEGMENT
-
-
-def window(
-    conditions: Conditions,
-    sketch_bars: int,
-    bars: Sequence[Sequence[int]],
-    learn: Sequence[bool],
-    *,
-    ends: bool,
-) -> TokenStream:
-    """A stretch of a map with its prompt.
+@dataclass(frozen=True)
+class MapPrompt:
+    """Everything that is given for one map.
 
     Args:
         conditions: what the header says.
         sketch_bars: bars of the whole song.
-        bars: tokens of each bar of the stretch.
-        learn: whether each bar's tokens carry loss.
-        ends: the stretch ends with the song, so ``</map>`` follows.
+        context: the task and what it is given; None makes a map from the song alone.
     """
-    stream = prompt(conditions, sketch_bars)
-    for tokens, wanted in zip(bars, learn, strict=True):
-        stream.add(open_segment(), learn=False)
-        stream.add(map(int, tokens), learn=wanted)
-        stream.add([v.END_SEG], learn=wanted)
-    if ends:
-        stream.add([v.END_MAP], learn=bool(learn) and learn[-1])
-    return stream
+
+    conditions: Conditions
+    sketch_bars: int
+    context: Context | None = None
+
+    def opening(self) -> list[int]:
+        """What comes before the first bar and stays when old bars leave."""
+        task = [] if self.context is None else self.context.opening_ids()
+        return [v.SKETCH] * self.sketch_bars + header_ids(self.conditions) + task
+
+    def bar(self, bar: int) -> list[int]:
+        """What opens a bar, by its number in the song: ``<seg>``, the places of its audio and what
+        is given for it."""
+        given = [] if self.context is None else self.context.bar_ids(bar)
+        return [v.SEG] + [v.AUDIO] * LATENTS_PER_SEGMENT + given
+
+    def window(
+        self, first_bar: int, bars: Sequence[Bar], learn: Sequence[bool], *, ends: bool
+    ) -> TokenStream:
+        """A stretch of the map with its prompt.
+
+        Args:
+            first_bar: the number of the stretch's first bar in the song.
+            bars: tokens of each bar of the stretch.
+            learn: whether each bar's tokens carry loss.
+            ends: the stretch ends with the song, so ``</map>`` follows.
+        """
+        stream = TokenStream()
+        stream.add(self.opening(), learn=False)
+        for i, (tokens, wanted) in enumerate(zip(bars, learn, strict=True)):
+            stream.add(self.bar(first_bar + i), learn=False)
+            stream.add(map(int, tokens), learn=wanted)
+            stream.add([v.END_SEG], learn=wanted)
+        if ends:
+            stream.add([v.END_MAP], learn=bool(learn) and learn[-1])
+        return stream

@@ -2,7 +2,8 @@
 
 Within a tick the order is canonical (tempo; notes by colour, row, column, each with its angle,
 chain, arc ends, arc starts; free arc and chain ends; bombs; walls by cell; boost; lights by type;
-walls of one cell and lights of one type as they come in the map), so one map has one stream.
+walls of one cell, lights of one type and arcs from one head as they come in the map), so one map
+has one stream.
 `decode` is the exact inverse of `encode` on snapped maps; on a model's output it drops only what
 the grammar cannot forbid (arcs still open at the end) and counts it.
 """
@@ -24,7 +25,7 @@ from saberlm.prompts.beatmap import (
     LightEvent,
     Obstacle,
 )
-from saberlm.prompts.snap import ANY, beat_of, light_rank, tick_of
+from saberlm.prompts.snap import ANY, arc_place, beat_of, light_rank, tick_of
 
 
 def num_segments(beatmap: Beatmap) -> int:
@@ -80,7 +81,7 @@ class _Encoder:
         self.chains = {(tick_of(c.beat), c.color, c.y, c.x): c for c in beatmap.chains}
         self.notes = {(tick_of(n.beat), n.color, n.y, n.x): n for n in beatmap.color_notes}
         anchors = set(self.chains)
-        for arc in sorted(beatmap.arcs):
+        for arc in beatmap.arcs:
             head = (tick_of(arc.beat), arc.color, arc.y, arc.x)
             tail = (tick_of(arc.tail_beat), arc.color, arc.tail_y, arc.tail_x)
             self.heads[head].append(arc)
@@ -197,6 +198,8 @@ class _Decoder:
         self.boosts: list[BoostEvent] = []
         self.tempi: list[BpmEvent] = []
         self.open: dict[int, dict[str, float | int]] = {}
+        self.begun = 0
+        self.numbers: list[int] = []  # of each arc, in the order of their heads
         self.counts: Counter[str] = Counter()
 
     def segment(self, bar: int, ids: Sequence[int]) -> None:
@@ -257,6 +260,7 @@ class _Decoder:
                 if head is None:
                     self.counts["dropped: arc end without a start"] += 1
                     continue
+                self.numbers.append(int(head["number"]))
                 tail_bend = round(bend * v.MULTIPLIER_STEP, 6)
                 self.arcs.append(
                     Arc(
@@ -289,7 +293,9 @@ class _Decoder:
                     "direction": own,
                     "multiplier": multiplier,
                     "anchor": anchor,
+                    "number": self.begun,
                 }
+                self.begun += 1
             elif kind == "bomb":
                 self.bombs.append(Bomb(beat, value % 4, value // 4))
             elif kind == "wall":
@@ -330,12 +336,13 @@ def decode(segments: Sequence[Sequence[int]]) -> tuple[Beatmap, Counter[str]]:
     for bar, ids in enumerate(segments):
         d.segment(bar, ids)
     d.counts["dropped: arc never closed"] += len(d.open)
+    arcs = sorted(zip(d.numbers, d.arcs, strict=True), key=lambda one: (*arc_place(one[1]), one[0]))
     return (
         Beatmap(
             color_notes=tuple(sorted(d.notes, key=lambda n: (n.beat, n.color, n.y, n.x))),
             bombs=tuple(sorted(d.bombs, key=lambda b: (b.beat, b.y, b.x))),
             obstacles=tuple(sorted(d.walls, key=lambda o: (o.beat, o.y, o.x))),
-            arcs=tuple(sorted(d.arcs)),
+            arcs=tuple(arc for _, arc in arcs),
             chains=tuple(sorted(d.chains)),
             lights=tuple(d.lights),
             boosts=tuple(d.boosts),

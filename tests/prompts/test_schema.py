@@ -1,11 +1,13 @@
-"""Difficulty files v2 and v3 to the neutral beatmap and back."""
+"""Difficulty files v2 and v3 from the neutral beatmap and back: all is kept or counted."""
 
 import json
 import math
+from collections import Counter
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saberlm.prompts import schema_v2, schema_v3
@@ -18,44 +20,17 @@ from saberlm.prompts.beatmap import (
     Chain,
     ColorNote,
     LightEvent,
+    NjsEvent,
     Obstacle,
+    RotationEvent,
+    Waypoint,
 )
+from saberlm.prompts.group_lights import COLOR, ColorBoxEvent, EventBox, EventBoxGroup
+from saberlm.prompts.tempo import TempoMap
 
-beat = st.floats(0, 2000, allow_nan=False).map(abs)
-later = st.floats(2000, 4000)
-column, row, colour, cut = (st.integers(0, most) for most in (3, 2, 1, 8))
-positive = st.floats(0.001, 50)
-walls = st.integers(0, 3).flatmap(
-    lambda x: st.builds(
-        Obstacle, beat, st.just(x), row, positive, st.integers(1, 4 - x), st.integers(1, 5)
-    )
-)
-arcs = st.builds(
-    *(Arc, beat, column, row, colour, cut, later, column, row, cut),
-    *(st.floats(-2, 2), st.floats(-2, 2), st.integers(0, 2)),
-)
-chains = st.builds(
-    Chain, beat, column, row, colour, cut, later, column, row, st.integers(1, 30), positive
-)
-light_types = st.integers(0, 40).filter(lambda kind: kind not in (5, 14, 15))
-
-
-def by_beat(things: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.lists(things, max_size=5).map(lambda xs: tuple(sorted(xs, key=lambda x: x.beat)))
-
-
-beatmaps = st.builds(
-    Beatmap,
-    by_beat(st.builds(ColorNote, beat, column, row, colour, cut, st.integers(-360, 360))),
-    by_beat(st.builds(Bomb, beat, column, row)),
-    by_beat(walls),
-    by_beat(arcs),
-    by_beat(chains),
-    by_beat(st.builds(LightEvent, beat, light_types, st.integers(0, 20), st.floats(0, 3))),
-    by_beat(st.builds(BoostEvent, beat, st.booleans())),
-    by_beat(st.builds(BpmEvent, beat, positive)),
-)
-
+BPM = 120.0
+# Making up a whole map takes long on a busy machine; that says nothing of the code.
+whole_maps = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 V3_KEYS = {
     "version",
     "bpmEvents",
@@ -76,211 +51,259 @@ V3_KEYS = {
     "basicEventTypesWithKeywords",
     "useNormalEventsAsCompatibleEvents",
 }
+GROUP = EventBoxGroup(
+    1.5, COLOR, 3, (EventBox(color_events=(ColorBoxEvent(0.5, extra={"zz": 1}),)),)
+)
+
+number = st.floats(-5000, 5000) | st.floats(allow_nan=False, allow_infinity=False)
+integer = st.integers(-2, 10) | st.integers(-(2**31), 2**31 - 1)
+json_value = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(integer)
+custom_data = st.just({}) | st.fixed_dictionaries(
+    {"customData": st.dictionaries(st.text(max_size=3), json_value, min_size=1)}
+)
 
 
-@settings(max_examples=50)
-@given(beatmaps)
-def test_v3_gives_back_what_it_wrote(beatmap: Beatmap) -> None:
-    text = json.dumps(schema_v3.serialize(beatmap), allow_nan=False)
-    assert schema_v3.deserialize(json.loads(text)) == (beatmap, {})
+def extras(*names: str) -> st.SearchStrategy[dict[str, Any] | None]:
+    unknown = st.dictionaries(st.sampled_from(names), json_value, max_size=2)
+    return st.builds(lambda a, b: {**a, **b} or None, unknown, custom_data)
+
+
+def by_beat(
+    record: Any, extra: st.SearchStrategy[Any], *values: st.SearchStrategy[Any]
+) -> st.SearchStrategy[tuple[Any, ...]]:
+    things = st.lists(st.builds(record, *values, extra=extra), max_size=3)
+    return things.map(lambda found: tuple(sorted(found, key=lambda thing: thing.beat)))
+
+
+def beatmaps(extra: st.SearchStrategy[Any], **other: Any) -> st.SearchStrategy[Beatmap]:
+    i, n = integer, number
+    collections: dict[str, Any] = {
+        "color_notes": by_beat(ColorNote, extra, n, i, i, i, i, i),
+        "bombs": by_beat(Bomb, extra, n, i, i),
+        "obstacles": by_beat(Obstacle, extra, n, i, i, n, i, i),
+        "arcs": by_beat(Arc, extra, n, i, i, i, i, n, i, i, i, n, n, i),
+        "chains": by_beat(Chain, extra, n, i, i, i, i, n, i, i, i, n),
+        "lights": by_beat(LightEvent, extra, n, i | st.sampled_from((5, 14, 15, 100)), i, n),
+        "boosts": by_beat(BoostEvent, extra, n, st.booleans()),
+        "bpm_events": by_beat(BpmEvent, extra, n, st.floats(0.001, 1000)),
+        "rotations": by_beat(RotationEvent, extra, n, i, n),
+        "waypoints": by_beat(Waypoint, extra, n, i, i, i),
+        "group_lights": st.sampled_from([(), (GROUP,)]),
+        "event_keywords": st.sampled_from([(), ({"k": "a", "e": [1, 2], "zz": 3},)]),
+        "normal_events_compatible": st.booleans(),
+        "extra": extra,
+    }
+    return st.builds(Beatmap, **(collections | other))
+
+
+V3_EXTRA, V2_EXTRA = extras("zz", "tag", "a b"), extras("_zz", "_tag", "_")
+v3_beatmaps = beatmaps(V3_EXTRA)
+small = st.integers(0, 7)
+full_walls = by_beat(Obstacle, V2_EXTRA, number, integer, st.just(0), number, integer, st.just(5))
+crouch_walls = by_beat(Obstacle, V2_EXTRA, number, integer, st.just(2), number, integer, st.just(3))
+modded_walls = full_walls.map(
+    lambda walls: tuple(
+        replace(wall, extra={**(wall.extra or {}), "_type": 4001}) for wall in walls
+    )
+)
+NONE: st.SearchStrategy[Any] = st.just(())
+v2_beatmaps = beatmaps(
+    V2_EXTRA,
+    color_notes=by_beat(ColorNote, V2_EXTRA, number, integer, integer, st.integers(0, 1), integer),
+    obstacles=full_walls | crouch_walls | modded_walls,
+    lights=by_beat(
+        LightEvent, V2_EXTRA, number, integer.filter(lambda kind: kind not in (5, 100)), integer
+    ).map(lambda lights: tuple(e for e in lights if e.type not in (14, 15) or 8 <= e.value < 1000)),
+    rotations=by_beat(
+        RotationEvent,
+        V2_EXTRA,
+        number,
+        st.integers(0, 1),
+        st.sampled_from((-60, -45, -30, -15, 15, 30, 45, 60)).map(float),
+    ),
+    arcs=NONE,
+    chains=NONE,
+    bpm_events=NONE,
+    group_lights=NONE,
+    event_keywords=NONE,
+    normal_events_compatible=st.just(True),
+)
+
+
+def with_extras(thing: Any) -> Any:
+    """What a record says, its extra fields too, which comparing records leaves out."""
+    if is_dataclass(thing):
+        return [with_extras(getattr(thing, field.name)) for field in fields(thing)]
+    return [with_extras(item) for item in thing] if isinstance(thing, tuple) else thing
+
+
+def through_json(written: dict[str, Any]) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(json.dumps(written, allow_nan=False))
+    return read
+
+
+def mended(counts: dict[str, int]) -> dict[str, int]:
+    return {reason: count for reason, count in counts.items() if not reason.startswith("kept: ")}
+
+
+@whole_maps
+@given(v3_beatmaps)
+def test_v3_gives_back_all_that_it_wrote(beatmap: Beatmap) -> None:
+    lost: Counter[str] = Counter()
+    back, counts = schema_v3.deserialize(through_json(schema_v3.serialize(beatmap, lost)))
+    assert not lost
+    assert not mended(counts)
+    assert with_extras(back) == with_extras(beatmap)
+
+
+@whole_maps
+@given(v2_beatmaps)
+def test_v2_gives_back_what_it_can_hold(beatmap: Beatmap) -> None:
+    lost: Counter[str] = Counter()
+    back, counts = schema_v2.deserialize(through_json(schema_v2.serialize(beatmap, lost, BPM)))
+    assert not lost
+    assert not mended(counts)
+    assert with_extras(back) == with_extras(beatmap)
+
+
+LOST_WHOLE = {
+    "arc": "arcs",
+    "chain": "chains",
+    "jump speed event": "njs_events",
+    "group lighting event box group": "group_lights",
+    "event keyword": "event_keywords",
+    "tempo event that says the base tempo": "bpm_events",
+    "note of a colour other than red and blue": "color_notes",
+    "wall that is neither a full nor a crouch wall": "obstacles",
+    "light of a type that means something else in v2": "lights",
+    "lane rotation by other than 15, 30, 45 or 60 degrees": "rotations",
+}
+LOST_IN_PART = {
+    "angle offset of a note",
+    "brightness of a light",
+    "switch that turns basic events off",
+    "unknown field of another format version",
+}
+
+
+@whole_maps
+@given(
+    beatmaps(
+        extras("zz", "_tag", "_time", "_type", "_notes"),
+        bpm_events=by_beat(BpmEvent, custom_data, number, st.just(BPM)),
+        njs_events=by_beat(NjsEvent, custom_data, number, number, integer, integer),
+    )
+    | v2_beatmaps
+)
+def test_v2_counts_all_that_it_loses(beatmap: Beatmap) -> None:
+    lost: Counter[str] = Counter()
+    back, counts = schema_v2.deserialize(through_json(schema_v2.serialize(beatmap, lost, BPM)))
+    assert set(lost) <= LOST_WHOLE.keys() | LOST_IN_PART
+    assert not mended(counts)
+    for collection in ("bombs", "boosts", "waypoints", *LOST_WHOLE.values()):
+        gone = sum(lost[reason] for reason, of in LOST_WHOLE.items() if of == collection)
+        assert len(getattr(back, collection)) + gone == len(getattr(beatmap, collection))
+    assert (with_extras(back) == with_extras(beatmap)) == (not lost)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.floats(0, 400), min_size=1, max_size=5),
+    st.lists(
+        st.builds(BpmEvent, st.floats(0, 300), st.floats(30, 400)), min_size=1, max_size=4
+    ).filter(lambda events: any(event.bpm != BPM for event in events)),
+)
+def test_v2_keeps_objects_on_their_second_where_the_tempo_changes(
+    beats: list[float], events: list[BpmEvent]
+) -> None:
+    tempo = TempoMap(BPM, tuple(events))
+    beatmap = Beatmap(
+        color_notes=tuple(ColorNote(beat, 0, 0, 0, 0) for beat in sorted(beats)),
+        obstacles=tuple(Obstacle(beat, 0, 0, 2.5, 1, 5) for beat in sorted(beats)),
+        bpm_events=tuple(events),
+        extra={"customData": {"_time": 5}},
+    )
+    lost: Counter[str] = Counter()
+    written = schema_v2.serialize(beatmap, lost, BPM)
+    assert lost[
+        "tempo change kept for editors only, objects moved to beats of the base tempo"
+    ] == len(events)
+    back, _ = schema_v2.deserialize(through_json(written))
+    base = TempoMap(BPM)
+    for was, now in zip(beatmap.color_notes, back.color_notes, strict=True):
+        assert base.to_seconds(now.beat) == pytest.approx(tempo.to_seconds(was.beat), abs=1e-6)
+    for was, now in zip(beatmap.obstacles, back.obstacles, strict=True):
+        end, end_now = was.beat + was.duration, now.beat + now.duration
+        assert base.to_seconds(end_now) == pytest.approx(tempo.to_seconds(end), abs=1e-6)
+    changes = written["_customData"]["_BPMChanges"]
+    assert sorted(change["_BPM"] for change in changes) == sorted(event.bpm for event in events)
+    assert written["_customData"]["_time"] == 5
+    assert changes[0].keys() == {"_time", "_BPM", "_beatsPerBar", "_metronomeOffset"}
+
+
+def test_v2_leaves_an_editors_tempo_changes_as_they_are() -> None:
+    beatmap = Beatmap(bpm_events=(BpmEvent(4.0, 90.0),), extra={"customData": {"_BPMChanges": [1]}})
+    written = schema_v2.serialize(beatmap, Counter(), BPM)
+    assert written["_customData"] == {"_BPMChanges": [1]}
+
+
+def test_v3_counts_jump_speed_events_as_lost() -> None:
+    lost: Counter[str] = Counter()
+    schema_v3.serialize(Beatmap(njs_events=(NjsEvent(1.0, 2.0), NjsEvent(2.0, 0.0))), lost)
+    assert lost == {"jump speed event": 2}
+
+
+def test_a_field_of_another_version_never_takes_the_place_of_ones_own() -> None:
+    note = ColorNote(1.0, 1, 0, 0, 1, 15, {"a": 99, "_zz": 1, "zz": 2, "customData": {"t": 1}})
+    beatmap = Beatmap(color_notes=(note,), extra={"colorNotes": [], "version": "9", "_time": 3})
+    lost: Counter[str] = Counter()
+    written = schema_v3.serialize(beatmap, lost)
+    assert written["version"] == "3.3.0"
+    assert written["colorNotes"] == [
+        {"b": 1.0, "x": 1, "y": 0, "c": 0, "d": 1, "a": 15, "zz": 2, "customData": {"t": 1}}
+    ]
+    assert lost == {"unknown field of another format version": 5}
+    written = schema_v2.serialize(beatmap, Counter(), BPM)
+    assert written["_time"] == 3
+    assert written["_notes"][0].keys() - {"_zz", "_customData"} == {
+        *("_time", "_lineIndex", "_lineLayer", "_type", "_cutDirection")
+    }
+    assert written["_notes"][0]["_customData"] == {"t": 1}
+
+
+def test_custom_data_that_no_file_could_hold_is_counted_as_lost() -> None:
+    extra = {"customData": {"a": [math.nan, 1.5], "b": {"c": -math.inf}}}
+    beatmap = Beatmap(bombs=(Bomb(1.0, 0, 0, extra),), extra=extra)
+    lost: Counter[str] = Counter()
+    written = through_json(schema_v3.serialize(beatmap, lost))
+    assert written["customData"] == {"a": [None, 1.5], "b": {"c": None}}
+    assert written["bombNotes"][0]["customData"] == written["customData"]
+    assert lost == {"unknown field's number that JSON cannot hold": 4}
 
 
 def test_v3_writes_every_array_and_field_sorted() -> None:
-    empty = schema_v3.serialize(Beatmap())
+    empty = schema_v3.serialize(Beatmap(), Counter())
     assert set(empty) == V3_KEYS
     assert empty["version"] == "3.3.0"
     notes = (ColorNote(4.0, 1, 0, 1, 8), ColorNote(2.0, 2, 0, 0, 1))
-    written = schema_v3.serialize(Beatmap(color_notes=notes))["colorNotes"]
+    written = schema_v3.serialize(Beatmap(color_notes=notes), Counter())["colorNotes"]
     assert written[0] == {"b": 2.0, "x": 2, "y": 0, "c": 0, "d": 1, "a": 0}
     assert [note["b"] for note in written] == [2.0, 4.0]
 
 
-def test_v3_reads_left_out_fields_as_0() -> None:
-    data = {"colorNotes": [{"b": 1}], "basicBeatmapEvents": [{"b": 2, "et": 4}], "bombNotes": [{}]}
-    beatmap, counts = schema_v3.deserialize(data)
-    assert beatmap.color_notes == (ColorNote(1.0, 0, 0, 0, 0),)
-    assert beatmap.lights == (LightEvent(2.0, 4, 0, 0.0),)
-    assert beatmap.bombs == (Bomb(0.0, 0, 0),)
-    assert counts == {}
-
-
-def v2(**collections: Any) -> dict[str, Any]:
-    return {"_notes": [], "_obstacles": [], "_events": []} | collections
-
-
-def v2_note(**changes: Any) -> dict[str, Any]:
-    note = {"_time": 1, "_lineIndex": 1, "_lineLayer": 0, "_type": 0, "_cutDirection": 1}
-    return note | changes
-
-
-def v2_wall(**changes: Any) -> dict[str, Any]:
-    return {"_time": 1, "_type": 0, "_lineIndex": 0, "_duration": 2, "_width": 1} | changes
-
-
-def test_v2_reads_every_kind_of_object() -> None:
-    arc = {
-        "_colorType": 1,
-        "_headTime": 1,
-        "_headLineIndex": 2,
-        "_headLineLayer": 0,
-        "_headCutDirection": 1,
-        "_headControlPointLengthMultiplier": 1.5,
-        "_tailTime": 3,
-        "_tailLineIndex": 3,
-        "_tailLineLayer": 2,
-        "_tailCutDirection": 0,
-        "_tailControlPointLengthMultiplier": 0.5,
-        "_sliderMidAnchorMode": 2,
+def test_v2_writes_what_every_reader_asks_for_sorted() -> None:
+    lights = (LightEvent(4.0, 0, 1), LightEvent(1.0, 0, 1))
+    beatmap = Beatmap(lights=lights, boosts=(BoostEvent(2.0, True),))
+    written = schema_v2.serialize(beatmap, Counter(), BPM)
+    assert written == {
+        "_version": "2.2.0",
+        "_notes": [],
+        "_obstacles": [],
+        "_events": [
+            {"_time": 1.0, "_type": 0, "_value": 1},
+            {"_time": 2.0, "_type": 5, "_value": 1},
+            {"_time": 4.0, "_type": 0, "_value": 1},
+        ],
+        "_waypoints": [],
+        "_customData": {},
     }
-    beatmap, counts = schema_v2.deserialize(
-        v2(
-            _notes=[v2_note(), v2_note(_time=2.5, _type=3)],
-            _obstacles=[
-                v2_wall(),
-                v2_wall(_type=1, _width=4),
-                v2_wall(_type=2, _lineLayer=1, _height=2),
-            ],
-            _sliders=[arc],
-            _events=[
-                {"_time": 0, "_type": 100, "_value": 0, "_floatValue": 90.5},
-                {"_time": 1, "_type": 1, "_value": 3},
-                {"_time": 1, "_type": 1, "_value": 3, "_floatValue": 0.5},
-                {"_time": 2, "_type": 5, "_value": 1},
-                {"_time": 3, "_type": 5, "_value": 0},
-            ],
-        )
-    )
-    assert counts == {}
-    assert beatmap == Beatmap(
-        color_notes=(ColorNote(1.0, 1, 0, 0, 1),),
-        bombs=(Bomb(2.5, 1, 0),),
-        obstacles=(
-            Obstacle(1.0, 0, 0, 2.0, 1, 5),
-            Obstacle(1.0, 0, 2, 2.0, 4, 3),
-            Obstacle(1.0, 0, 1, 2.0, 1, 2),
-        ),
-        arcs=(Arc(1.0, 2, 0, 1, 1, 3.0, 3, 2, 0, 1.5, 0.5, 2),),
-        lights=(LightEvent(1.0, 1, 3, 1.0), LightEvent(1.0, 1, 3, 0.5)),
-        boosts=(BoostEvent(2.0, True), BoostEvent(3.0, False)),
-        bpm_events=(BpmEvent(0.0, 90.5),),
-    )
-
-
-@pytest.mark.parametrize(
-    ("note", "reason"),
-    [
-        (v2_note(_time=-1), "note before beat 0 dropped"),
-        (v2_note(_time=math.nan), "note with a _time that is not finite dropped"),
-        (v2_note(_time=10**400), "note with a _time that is not finite dropped"),
-        (v2_note(_time="soon"), "note with a _time that is not a number dropped"),
-        (v2_note(_lineIndex=4), "note off the 4x3 grid dropped"),
-        (v2_note(_lineIndex=1000), "note off the 4x3 grid dropped"),
-        (v2_note(_lineIndex=1.5), "note with a fractional _lineIndex dropped"),
-        (v2_note(_cutDirection=1090), "note with a cut direction outside 0-8 dropped"),
-        (v2_note(_type=2), "note of a type other than 0, 1 and 3 dropped"),
-        (7, "_notes entry that is not an object dropped"),
-    ],
-)
-def test_v2_drops_and_counts_bad_notes(note: Any, reason: str) -> None:
-    beatmap, counts = schema_v2.deserialize(v2(_notes=[note, v2_note()]))
-    assert len(beatmap.color_notes) == 1
-    assert counts == {reason: 1}
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"_lineIndex": -1}, "wall with a column outside 0-3 dropped"),
-        ({"_width": 0}, "wall with a width below 1 dropped"),
-        ({"_lineIndex": 2, "_width": 3}, "wall reaching past the right column dropped"),
-        ({"_type": 2, "_lineLayer": 3, "_height": 1}, "wall with a row outside 0-2 dropped"),
-        ({"_type": 2, "_lineLayer": 0, "_height": 6}, "wall with a height outside 1-5 dropped"),
-        ({"_type": 4001}, "wall of a type other than 0, 1 and 2 dropped"),
-        ({"_duration": 0}, "wall lasting no time dropped"),
-        ({"_duration": -3}, "wall lasting a negative time dropped"),
-    ],
-)
-def test_v2_drops_and_counts_bad_walls(changes: dict[str, Any], reason: str) -> None:
-    beatmap, counts = schema_v2.deserialize(v2(_obstacles=[v2_wall(**changes)]))
-    assert beatmap.obstacles == ()
-    assert counts == {reason: 1}
-
-
-@pytest.mark.parametrize(
-    ("event", "reason"),
-    [
-        ({"_type": 14, "_value": 3}, "event that rotates the lanes dropped"),
-        ({"_type": 1, "_value": 2_000_000_255}, "event with a Chroma colour for a value dropped"),
-        ({"_type": 1, "_value": -2}, "event with a negative type or value dropped"),
-        ({"_type": 100, "_floatValue": 0}, "event with a tempo that is not above 0 dropped"),
-    ],
-)
-def test_v2_drops_and_counts_bad_events(event: dict[str, Any], reason: str) -> None:
-    beatmap, counts = schema_v2.deserialize(v2(_events=[{"_time": 1, **event}]))
-    assert beatmap == Beatmap()
-    assert counts == {reason: 1}
-
-
-def test_v2_mends_and_counts_what_has_one_meaning() -> None:
-    beatmap, counts = schema_v2.deserialize(
-        v2(
-            _notes=[v2_note(_time="4.5"), v2_note(_time=2, _lineLayer=None, _type=True)],
-            _events=None,
-            _obstacles="none",
-        )
-    )
-    assert beatmap.color_notes == (ColorNote(2.0, 1, 0, 1, 1), ColorNote(4.5, 1, 0, 0, 1))
-    assert counts == {
-        "number given as string": 1,
-        "null read as the default": 1,
-        "number given as true or false": 1,
-        "note collection sorted by beat": 1,
-        "_obstacles that is not a list ignored": 1,
-    }
-
-
-ARC = {"b": 4, "tb": 5, "mu": 1, "tmu": 1}
-CHAIN = {"b": 4, "tb": 5, "sc": 3, "s": 1}
-
-
-@pytest.mark.parametrize(
-    ("collection", "item", "reason"),
-    [
-        ("colorNotes", {"c": 2}, "note with a colour outside 0-1 dropped"),
-        ("colorNotes", {"b": math.inf}, "note with a b that is not finite dropped"),
-        ("sliders", ARC | {"tb": 3}, "arc with its tail before its head dropped"),
-        ("sliders", ARC | {"tx": 9}, "arc off the 4x3 grid dropped"),
-        ("sliders", ARC | {"m": 3}, "arc with a mid anchor outside 0-2 dropped"),
-        ("burstSliders", CHAIN | {"tb": 3}, "chain with its tail before its head dropped"),
-        ("burstSliders", CHAIN | {"sc": 0}, "chain with fewer than 1 slice dropped"),
-        ("burstSliders", CHAIN | {"s": 0}, "chain with a squish that is not above 0 dropped"),
-        ("bpmEvents", {"b": 1}, "tempo event with a tempo that is not above 0 dropped"),
-        ("rotationEvents", {"b": 1, "r": 15}, "lane rotations not modelled"),
-        ("waypoints", {}, "waypoints not modelled"),
-        ("lightColorEventBoxGroups", {"b": 1}, "group lighting event boxes not modelled"),
-    ],
-)
-def test_v3_drops_and_counts(collection: str, item: dict[str, Any], reason: str) -> None:
-    beatmap, counts = schema_v3.deserialize({"colorNotes": []} | {collection: [item]})
-    assert beatmap == Beatmap()
-    assert counts == {reason: 1}
-
-
-def test_v3_drops_basic_events_that_have_a_list_of_their_own() -> None:
-    events = [{"b": 1, "et": kind, "i": 1, "f": 1} for kind in (5, 100, 15, 4)]
-    beatmap, counts = schema_v3.deserialize({"colorNotes": [], "basicBeatmapEvents": events})
-    assert beatmap.lights == (LightEvent(1.0, 4, 1, 1.0),)
-    assert sum(counts.values()) == 3
-
-
-def test_custom_data_is_counted() -> None:
-    _, counts = schema_v2.deserialize(v2(_notes=[v2_note(_customData={"_track": "a"})]))
-    assert counts == {"custom data on an object ignored": 1}
-
-
-@pytest.mark.parametrize("data", [{}, [], {"events": []}])
-def test_what_is_no_difficulty_is_refused(data: Any) -> None:
-    with pytest.raises(ValueError, match="expected a v2 difficulty"):
-        schema_v2.deserialize(data)
-    with pytest.raises(ValueError, match="expected a v3 difficulty"):
-        schema_v3.deserialize(data)

@@ -2,7 +2,7 @@ import pytest
 
 from saberlm.prompts import vocab as v
 from saberlm.prompts.header import Conditions, drop_fields, header_ids, header_of_ids, header_text
-from saberlm.prompts.stream import LATENTS_PER_SEGMENT, prompt, window
+from saberlm.prompts.stream import LATENTS_PER_SEGMENT, MapPrompt
 
 FULL = Conditions("Expert", 5.2, 16.4, 174.2, "streams, tech", 9, True, False, None, True, False)
 
@@ -40,11 +40,12 @@ def test_loss_covers_the_map_tokens_and_nothing_else() -> None:
         [],
         [v.token_id("position", 9), v.token_id("bomb", 1)],
     ]
-    stream = window(FULL, 7, bars, [True, True, False], ends=True)
+    stream = MapPrompt(FULL, 7).window(0, bars, [True, True, False], ends=True)
     assert len(stream.ids) == len(stream.loss_mask)
     learnt = [token for token, wanted in zip(stream.ids, stream.loss_mask, strict=True) if wanted]
     assert learnt == [*bars[0], v.END_SEG, v.END_SEG]
     assert stream.ids.count(v.AUDIO) == 3 * LATENTS_PER_SEGMENT
     assert stream.ids.count(v.SKETCH) == 7
     assert stream.ids[-1] == v.END_MAP
-    assert stream.ids[: len(prompt(FULL, 7).ids)] == prompt(FULL, 7).ids
+    opening = MapPrompt(FULL, 7).opening()
+    assert stream.ids[: len(opening)] == opening

@@ -159,6 +159,57 @@ def test_admits_is_allowed_at_one_token(beatmap: Beatmap) -> None:
             state = GRAMMAR.step(state, np.array([token]))
 
 
+def _towards_the_end(state: np.ndarray, mask: np.ndarray) -> int:
+    """A legal token on a short way to ``</map>``: finish the object, close the arcs, close the
+    bar."""
+    red_open, blue_open = state[0, 4], state[0, 5]
+    free = v.OFFSETS["free"]
+    anchors = [*range(free, free + 12)] * bool(red_open) + [*range(free + 12, free + 24)] * bool(
+        blue_open
+    )
+    ways: list[list[int]] = [
+        [v.END_MAP],
+        list(v.block_range("arc_end")),
+        anchors,
+        [] if red_open or blue_open else [v.END_SEG],
+        list(v.block_range("position"))[: v.TICKS_PER_SEGMENT],
+        [v.END_SEG, v.SEG, v.AUDIO],
+        *(
+            list(v.block_range(kind))
+            for kind in ("chain_tail", "squish", "wall_width", "wall_height")
+        ),
+        [v.token_id("duration_beats", 0)],
+        [v.token_id("duration_beats", 1)],
+        list(v.block_range("duration_ticks")),
+        [*v.block_range("digit")][::-1],
+        list(v.block_range("chain")),
+        list(v.block_range("bomb")),
+        list(v.block_range("boost")),
+    ]
+    return next(token for way in ways for token in way if mask[token])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 60))
+def test_a_closed_map_can_be_reached_from_anywhere(seed: int, steps: int) -> None:
+    rng = np.random.default_rng(seed)
+    kinds = np.array([list(v.SIZES).index(v.token_of(i).kind) for i in range(v.VOCAB_SIZE)])
+    state = GRAMMAR.start(1)
+    for _ in range(steps):
+        legal = np.flatnonzero(GRAMMAR.allowed(state)[0])
+        kind = rng.choice(np.unique(kinds[legal]))
+        token = int(rng.choice(legal[kinds[legal] == kind]))
+        if token == v.END_MAP:
+            return
+        state = GRAMMAR.step(state, np.array([token]))
+    for _ in range(80):
+        token = _towards_the_end(state, GRAMMAR.allowed(state)[0])
+        if token == v.END_MAP:
+            return
+        state = GRAMMAR.step(state, np.array([token]))
+    pytest.fail("no way to </map>")
+
+
 def test_batched_states_equal_single_ones() -> None:
     rng = np.random.default_rng(0)
     single = [GRAMMAR.start(1) for _ in range(5)]
@@ -223,14 +274,25 @@ def test_what_cannot_be_said_is_counted() -> None:
     assert snapped.lights == (LightEvent(1.0, 2, 1), LightEvent(1.0, 2, 5))
     for what in (
         "dropped: second note in one cell and tick",
-        "dropped: object before beat 0",
-        "dropped: wall of an unplayable shape",
+        "dropped: note before beat 0",
+        "dropped: wall reaching past the right column",
         "dropped: arc shorter than a tick",
-        "dropped: light of an unknown value",
+        "dropped: event with a Chroma colour for a value",
         "dropped: light of an unknown type",
         "dropped: tempo overridden in its tick",
     ):
         assert counts[what] == 1, what
+
+
+def test_a_free_anchor_is_for_cells_without_a_note_of_its_colour() -> None:
+    """What hangs in a note's cell hangs on the note: else a map would have two streams."""
+    red = v.token_id("note", v.note_value(0, 1, 2, 1))
+    state = GRAMMAR.step(GRAMMAR.start(1), np.array([v.token_id("position", 10)]))
+    state = GRAMMAR.step(state, np.array([red]))
+    mask = GRAMMAR.allowed(state)[0]
+    assert not mask[v.token_id("free", 6)]
+    assert mask[v.token_id("free", 12 + 6)]
+    assert mask[v.token_id("free", 7)]
 
 
 def test_what_happens_twice_in_a_tick_is_kept_in_order() -> None:
