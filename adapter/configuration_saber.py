@@ -56,6 +56,11 @@ class SaberConfig(PreTrainedConfig):
     text_config: Any = None  # a Llama configuration, or its fields
     audio_token_id: int = 7
     sketch_token_id: int = 6
+    tick_latents: bool = False  # what a tick sounds like joins the tokens said at it
+    position_token_id: int = 32  # of a bar's first tick; the others follow
+    segment_token_id: int = 8
+    end_segment_token_id: int = 9
+    ticks_per_latent: int = 12
     vocab_fingerprint: str = ""
     context_segments: int = 12  # bars the decoder was trained to see at once
     tie_word_embeddings: bool = False

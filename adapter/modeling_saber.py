@@ -60,6 +60,8 @@ class SaberPreTrainedModel(PreTrainedModel):
         for name in ("distance_bias", "place_bias"):
             if hasattr(module, name):
                 nn.init.zeros_(getattr(module, name))
+        if isinstance(module, SaberProjector) and module.tick is not None:
+            nn.init.zeros_(module.tick.weight)  # a model that had no such road starts unchanged
         if isinstance(module, SaberAudioTower):
             module.feature_mean.zero_()
             module.feature_std.fill_(1.0)
@@ -149,6 +151,9 @@ class SaberProjector(nn.Module):
             nn.Linear(audio.hidden_size, hidden),
         )
         self.bar = nn.Linear(64, hidden, bias=False)
+        self.tick = (
+            nn.Linear(audio.hidden_size, hidden, bias=False) if config.tick_latents else None
+        )
 
     def bar_code(self, bars: Tensor) -> Tensor:
         """Sinusoids of a bar's number, ``(..., 64)``, periods 2 to 512 bars."""
@@ -159,6 +164,12 @@ class SaberProjector(nn.Module):
     def forward(self, latents: Tensor, bars: Tensor) -> Tensor:
         """``(B, N, H_a)`` and each latent's bar ``(B, N)`` -> ``(B, N, H)``."""
         return self.latent(self.norm(latents)) + self.bar(self.bar_code(bars).to(latents.dtype))
+
+    def at_ticks(self, latents: Tensor) -> Tensor:
+        """What joins the embedding of a token said at a tick: its latent ``(..., H_a)`` -> ``(...,
+        H)``."""
+        assert self.tick is not None
+        return self.tick(self.norm(latents))
 
     def project_sketch(self, sketch: Tensor) -> Tensor:
         """Normalised mean features of each bar ``(B, K, D)`` -> ``(B, K, H)``."""
@@ -253,6 +264,31 @@ class SaberModel(SaberPreTrainedModel):
             )
         return mask[..., None].expand_as(embeds)
 
+    def tick_embeds(self, input_ids: Tensor, latents: Tensor) -> Tensor:
+        """What is added to each token's embedding: the sound of the tick it is said at.
+
+        Args:
+            input_ids: ``(B, S)``; bars are counted from the first ``<seg>``.
+            latents: ``(B, N, H_a)`` from that bar on.
+
+        Returns:
+            ``(B, S, H)``, zeros for tokens that belong to no tick.
+        """
+        c = self.config
+        place = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
+        per_bar = c.audio_config.latents_per_bar
+        is_segment = input_ids == c.segment_token_id
+        last = c.position_token_id + per_bar * c.ticks_per_latent
+        is_position = (input_ids >= c.position_token_id) & (input_ids < last)
+        newest = torch.where(is_position, place, -1).cummax(1).values
+        opened = torch.where(is_segment, place, -1).cummax(1).values
+        said = (newest > opened) & (opened >= 0) & (input_ids != c.end_segment_token_id)
+        tick = input_ids.gather(1, newest.clamp(min=0)) - c.position_token_id
+        bar = is_segment.cumsum(1) - 1
+        index = (bar * per_bar + tick // c.ticks_per_latent).clamp(0, latents.shape[1] - 1)
+        heard = latents.gather(1, index[..., None].expand(-1, -1, latents.shape[2]))
+        return self.projector.at_ticks(heard) * said[..., None]
+
     @can_return_tuple
     def forward(
         self,
@@ -264,6 +300,7 @@ class SaberModel(SaberPreTrainedModel):
         sketch_num_bars: Tensor | None = None,
         audio_margin_bars: int = 0,
         audio_embeds: Tensor | None = None,
+        audio_latents: Tensor | None = None,
         onset_conditions: Tensor | None = None,
         onset_targets: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -276,9 +313,10 @@ class SaberModel(SaberPreTrainedModel):
         """Run the decoder over tokens with audio put in at the placeholders.
 
         Give either ``audio_features`` with its companions (see `get_audio_features`) or
-        ``audio_embeds`` ``(n, H)`` made
-        before; neither on later steps of a cached generation. With ``onset_targets`` the onset
-        loss is kept in `onset_loss`.
+        ``audio_embeds`` ``(n, H)`` made before, with ``audio_latents`` ``(B, N, H_a)`` where the
+        model has the road to ticks; neither on later steps of a cached generation (the road to
+        ticks is then `saberlm.infer.engine`'s to walk). With ``onset_targets`` the onset loss is
+        kept in `onset_loss`.
         """
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
@@ -295,7 +333,7 @@ class SaberModel(SaberPreTrainedModel):
                 audio_margin_bars,
                 return_dict=True,
             )
-            audio_embeds = out.pooler_output
+            audio_embeds, audio_latents = out.pooler_output, out.last_hidden_state
             if onset_conditions is not None:
                 latents = out.last_hidden_state
                 place = torch.arange(latents.shape[1], device=latents.device)[None]
@@ -308,6 +346,14 @@ class SaberModel(SaberPreTrainedModel):
         if audio_embeds is not None:
             if input_ids is None:
                 raise ValueError("audio needs input_ids: its placeholders say where it goes")
+            if self.projector.tick is not None:
+                if audio_latents is None:
+                    raise ValueError(
+                        "expected audio_latents (B, N, H_a) beside audio_embeds, found none: this"
+                        " model hears at every tick"
+                    )
+                joined = self.tick_embeds(input_ids, audio_latents)
+                inputs_embeds = inputs_embeds + joined.to(inputs_embeds.dtype)
             mask = self.get_placeholder_mask(input_ids, inputs_embeds, audio_embeds)
             inputs_embeds = inputs_embeds.masked_scatter(mask, audio_embeds.to(inputs_embeds.dtype))
         out = self.language_model(
@@ -354,6 +400,7 @@ class SaberForConditionalGeneration(SaberPreTrainedModel, GenerationMixin):
         sketch_num_bars: Tensor | None = None,
         audio_margin_bars: int = 0,
         audio_embeds: Tensor | None = None,
+        audio_latents: Tensor | None = None,
         onset_conditions: Tensor | None = None,
         onset_targets: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -376,6 +423,7 @@ class SaberForConditionalGeneration(SaberPreTrainedModel, GenerationMixin):
             sketch_num_bars=sketch_num_bars,
             audio_margin_bars=audio_margin_bars,
             audio_embeds=audio_embeds,
+            audio_latents=audio_latents,
             onset_conditions=onset_conditions,
             onset_targets=onset_targets,
             attention_mask=attention_mask,
@@ -412,6 +460,7 @@ class SaberForConditionalGeneration(SaberPreTrainedModel, GenerationMixin):
             "sketch_features",
             "sketch_num_bars",
             "audio_embeds",
+            "audio_latents",
             "onset_conditions",
         )
         audio = {name: kwargs.pop(name, None) for name in names}

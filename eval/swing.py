@@ -4,6 +4,8 @@ The rule is that of bs-parity, the judge that BeatSaver runs on uploads (`beat-s
 hand alternates; a swing whose direction is neither good nor borderline for its turn is an error,
 after which the hand counts as reset. Unlike bs-parity, a pause of more than `RESET_SECONDS` between
 two swings of a hand lets it start again as it likes: players bring the saber back in that time.
+Where several notes or bombs come at one moment the order does not depend on the side, so a map and
+its mirror image are judged alike.
 """
 
 from __future__ import annotations
@@ -12,7 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from saberlm.prompts.beatmap import Beatmap, Bomb, ColorNote, CutDirection, NoteColor
+from saberlm.prompts.beatmap import (
+    NUM_COLUMNS,
+    Beatmap,
+    Bomb,
+    ColorNote,
+    CutDirection,
+    NoteColor,
+)
 from saberlm.prompts.tempo import TempoMap
 
 SWING_BEATS = 1 / 8
@@ -21,6 +30,8 @@ BEAT_TOLERANCE = 1 / 128
 """Slack (beats) for the rounding of editors."""
 BOMB_BEATS = 1 / 4
 """A bomb closer (beats) than this to the swing before it does not move the hand."""
+SECONDS_TOLERANCE = 1e-6
+"""Slack (seconds) where times are compared, for the rounding of floats."""
 RESET_SECONDS = 0.75
 """A hand idle for longer than this may take either parity next. Ours: on 467 human Standard
 difficulties the errors per 100 notes are 2.9, 4.0, 5.1 and 7.1 with 0.6, 0.75, 1 and no seconds,
@@ -98,16 +109,27 @@ class ParityReport:
         return 100.0 * self.errors / self.notes if self.notes else 0.0
 
 
-def build_swings(notes: Iterable[ColorNote], color: int) -> tuple[Swing, ...]:
-    """Group one hand's notes into swings; dots take the direction of the swing's first arrow."""
+def note_order(note: ColorNote) -> tuple[float, int, int]:
+    """Order of a hand's notes: by beat, from the bottom row up, then from the other hand's side
+    outwards, which a mirror leaves as it is."""
+    return note.beat, note.y, note.x if note.color == NoteColor.BLUE else NUM_COLUMNS - 1 - note.x
+
+
+def group_swings(notes: Iterable[ColorNote], color: int) -> list[list[ColorNote]]:
+    """One hand's notes, those of one swing together: each at most `SWING_BEATS` after the last."""
     groups: list[list[ColorNote]] = []
-    for note in sorted(one for one in notes if one.color == color):
+    for note in sorted((one for one in notes if one.color == color), key=note_order):
         if groups and note.beat - groups[-1][-1].beat <= SWING_BEATS + BEAT_TOLERANCE:
             groups[-1].append(note)
         else:
             groups.append([note])
+    return groups
+
+
+def build_swings(notes: Iterable[ColorNote], color: int) -> tuple[Swing, ...]:
+    """One hand's swings; dots take the direction of the swing's first arrow."""
     swings = []
-    for group in groups:
+    for group in group_swings(notes, color):
         arrows = [one.direction for one in group if one.direction != CutDirection.ANY]
         direction = arrows[0] if arrows else int(CutDirection.ANY)
         swings.append(Swing(group[0].beat, group[-1].beat, color, direction, len(group)))
@@ -127,12 +149,13 @@ def parity_errors(
     errors: list[tuple[float, int]] = []
     borderline = resets = total = 0
     bombs = [one for one in beatmap.bombs if one.x in (1, 2) and one.y in (0, 2)]
+    reset_seconds += SECONDS_TOLERANCE
     for color in (NoteColor.RED, NoteColor.BLUE):
         swings = build_swings(beatmap.color_notes, color)
         total += len(swings)
         good, just = GOOD[color], BORDERLINE[color]
         expected = Parity.FOREHAND
-        queue = iter(sorted(bombs))
+        queue = iter(sorted(bombs, key=lambda one: (one.beat, one.y)))
         bomb = next(queue, None)
         for index, swing in enumerate(swings):
             before = swings[index - 1].end_beat if index else None

@@ -141,6 +141,8 @@ def _build_song(source: MapSource, target: Path, frontend: FrontEnd) -> dict[str
 
 def _shard_of(source: MapSource, frontend: FrontEnd, report: BuildReport) -> SongShard | None:
     level = read_level(source.level)
+    report.difficulties["dropped: could not be read"] += len(level.unread)
+    report.dropped += [f"song {source.key}: {reason}" for _, reason in level.unread]
     tempi = {d.name: TempoMap(level.info.bpm, d.beatmap.bpm_events) for d in level.difficulties}
     seconds = {d.name: note_seconds(d.beatmap, tempi[d.name]) for d in level.difficulties}
     usable = [d for d in level.difficulties if len(seconds[d.name]) >= MIN_NOTES]

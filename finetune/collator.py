@@ -7,6 +7,7 @@ every epoch is augmented afresh and nothing but integers passes through the trai
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saberlm.finetune.lessons import TaskPick, check_tasks, draw_task
 from saberlm.finetune.shards import SongShard
 from saberlm.finetune.windows import (
     MARGIN_BARS,
@@ -71,7 +73,11 @@ class DataCollatorForBeatmapModeling:
         size: bars a window.
         field_dropout: chance for a header field to be unknown.
         augment: shift the window's start, mirror, jitter and mask; off for validation.
-        seed: of the augmentation.
+        seed: of the augmentation and of the tasks.
+        tasks: chances of the context tasks (`saberlm.prompts.context`); None for none.
+
+    Raises:
+        ValueError: unknown tasks, or chances that sum to more than 1.
     """
 
     def __init__(
@@ -82,12 +88,15 @@ class DataCollatorForBeatmapModeling:
         field_dropout: float = 0.15,
         augment: bool = True,
         seed: int = 0,
+        tasks: Mapping[str, float] | None = None,
     ) -> None:
         self.songs = songs
         self.size = size
         self.field_dropout = field_dropout
         self.augment = augment
         self.random = Random(seed)
+        self.tasks = dict(tasks or {})
+        check_tasks(self.tasks)
         self.sketches: dict[int, np.ndarray] = {}
         self.mirrors: dict[tuple[int, int], tuple[np.ndarray, ...]] = {}
 
@@ -97,32 +106,64 @@ class DataCollatorForBeatmapModeling:
         stream = song.difficulties[difficulty_index]
         if song_index not in self.sketches:
             self.sketches[song_index] = song.sketch()
-        bars = stream.bars
-        if not self.augment:
-            return make_row(song, stream, bars, bar, self.size, self.sketches[song_index], None)
-        if self.random.random() < 0.5:
-            key = (song_index, difficulty_index)
-            if key not in self.mirrors:
-                self.mirrors[key] = mirrored(stream)
-            bars = self.mirrors[key]
-        bar = min(
-            max(0, bar + self.random.randrange(-self.size // 2, self.size // 2 + 1)),
-            song.num_bars - 1,
-        )
+        mirror = self.augment and self.random.random() < 0.5
+        if self.augment:
+            shift = self.random.randrange(-self.size // 2, self.size // 2 + 1)
+            bar = min(max(0, bar + shift), song.num_bars - 1)
         return make_row(
             song,
             stream,
-            bars,
+            self.bars(song_index, difficulty_index, mirror),
             bar,
             self.size,
             self.sketches[song_index],
-            self.random,
+            self.random if self.augment else None,
             field_dropout=self.field_dropout,
+            pick=self.pick(song_index, difficulty_index, mirror),
         )
+
+    def bars(self, song: int, difficulty: int, mirror: bool) -> tuple[np.ndarray, ...]:
+        """All bars of a map, mirrored or not; mirrors are kept."""
+        stream = self.songs[song].difficulties[difficulty]
+        if not mirror:
+            return stream.bars
+        if (song, difficulty) not in self.mirrors:
+            self.mirrors[song, difficulty] = mirrored(stream)
+        return self.mirrors[song, difficulty]
+
+    def pick(self, song: int, difficulty: int, mirror: bool) -> TaskPick | None:
+        """Draw a window's task, and another of the song's maps where the task needs one."""
+        task = draw_task(self.songs[song], difficulty, self.tasks, self.random)
+        if task is None:
+            return None
+        share = self.random.random()
+        if task != "difficulty":
+            return TaskPick(task, share)
+        streams = self.songs[song].difficulties
+        other = self.random.choice([i for i in range(len(streams)) if i != difficulty])
+        return TaskPick(task, share, (streams[other].conditions, self.bars(song, other, mirror)))
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor | int]:
         """See the class."""
         return collate([self.row(r["song"], r["difficulty"], r["bar"]) for r in rows], self.size)
+
+
+def task_batches(
+    songs: list[SongShard], size: int, rows: list[dict[str, Any]], task: str, batch: int
+) -> list[dict[str, Any]]:
+    """Batches of those windows that can show a task, all of them showing it, for validation.
+
+    Args:
+        songs: the shards that the rows number.
+        size: bars a window.
+        rows: of `window_table`.
+        task: see `saberlm.prompts.context`.
+        batch: rows a batch.
+    """
+    collator = DataCollatorForBeatmapModeling(songs, size, augment=False, tasks={task: 1.0})
+    made = [collator.row(r["song"], r["difficulty"], r["bar"]) for r in rows]
+    shown = [row for row in made if row.task == task]
+    return [collate(shown[i : i + batch], size) for i in range(0, len(shown), batch)]
 
 
 PAD_MULTIPLE = 32
@@ -159,4 +200,4 @@ def collate(rows: list[WindowRow], size: int) -> dict[str, Tensor | int]:
     }
 
 
-__all__ = ["DataCollatorForBeatmapModeling", "collate", "window_table"]
+__all__ = ["DataCollatorForBeatmapModeling", "collate", "task_batches", "window_table"]

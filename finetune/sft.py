@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,15 @@ from trl import SFTConfig, SFTTrainer
 from saberlm.adapter.configuration_saber import SaberAudioConfig, SaberConfig
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.adapter.processing_saber import SaberProcessor
-from saberlm.finetune.collator import DataCollatorForBeatmapModeling, window_table
+from saberlm.finetune.collator import (
+    DataCollatorForBeatmapModeling,
+    task_batches,
+    window_table,
+)
+from saberlm.finetune.lessons import DEFAULT_TASKS, check_tasks
 from saberlm.finetune.schedule import Clock
 from saberlm.finetune.shards import load_dataset
-from saberlm.finetune.validation import validate
+from saberlm.finetune.validation import validate, validate_tasks
 from saberlm.finetune.warmup import fit_feature_statistics, warm_up
 from saberlm.prompts import vocab as v
 
@@ -42,6 +47,8 @@ class RunConfig:
     warmup_learning_rate: float = 1.5e-3
     window_bars: int = 8
     field_dropout: float = 0.15
+    # chances of the context tasks, see saberlm.finetune.lessons; {} for none
+    context_tasks: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_TASKS))
     onset_weight: float = 0.5
     tower_rate: float = 0.1  # the warm tower's learning rate as a share of the decoder's
     hidden_size: int = 320
@@ -52,6 +59,7 @@ class RunConfig:
     max_positions: int = 4096
     audio_hidden_size: int = 192
     audio_num_layers: int = 4
+    tick_latents: bool = True  # what a tick sounds like joins the tokens said at it
     frontend: str = "logmel"
     resampler: str = "perceiver"
     valid_windows: int = 64
@@ -66,6 +74,7 @@ class RunConfig:
                 f" found {self.window_bars}"
                 f" and {self.field_dropout}"
             )
+        check_tasks(self.context_tasks)
 
 
 def new_config(run: RunConfig) -> SaberConfig:
@@ -96,9 +105,32 @@ def new_config(run: RunConfig) -> SaberConfig:
         text_config=text,
         audio_token_id=v.AUDIO,
         sketch_token_id=v.SKETCH,
+        tick_latents=run.tick_latents,
+        position_token_id=v.OFFSETS["position"],
+        segment_token_id=v.SEG,
+        end_segment_token_id=v.END_SEG,
         vocab_fingerprint=v.fingerprint(),
         context_segments=run.window_bars,
     )
+
+
+def base_model(folder: str, *, tick_latents: bool) -> SaberForConditionalGeneration:
+    """A trained model to go on from, in float32.
+
+    Args:
+        folder: of the model.
+        tick_latents: open that road in a model which has none; it starts with zeros, so the model
+            begins as it was.
+    """
+    config = SaberConfig.from_pretrained(folder)
+    opened = tick_latents and not config.tick_latents
+    config.tick_latents = config.tick_latents or tick_latents
+    model = SaberForConditionalGeneration.from_pretrained(
+        folder, config=config, dtype=torch.float32
+    )
+    if opened:
+        torch.nn.init.zeros_(model.model.projector.tick.weight)
+    return model
 
 
 class SaberSFTTrainer(SFTTrainer):
@@ -119,6 +151,7 @@ class SaberSFTTrainer(SFTTrainer):
         self.onset_weight = onset_weight
         self.tower_rate = tower_rate
         self.valid_batches = valid_batches
+        self.task_batches: dict[str, list[dict[str, Any]]] = {}
         self.add_callback(clock)
 
     def create_optimizer(self, model: Any = None) -> Any:
@@ -180,10 +213,12 @@ class SaberSFTTrainer(SFTTrainer):
     def evaluate(
         self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any
     ) -> dict[str, float]:
-        """Loss and accuracy on the valid split by kind of token, and again with another song's
-        audio."""
+        """Loss and accuracy on the valid split by kind of token, again with another song's audio,
+        and by context task where ``task_batches`` holds any."""
         model = self.accelerator.unwrap_model(self.model)
-        found = validate(model, self.valid_batches, bf16=bool(self.args.bf16))
+        bf16 = bool(self.args.bf16)
+        found = validate(model, self.valid_batches, bf16=bf16)
+        found |= validate_tasks(model, self.task_batches, bf16=bf16)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         self.log(metrics)
         if not self.is_world_process_zero():
@@ -219,7 +254,7 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     data = Path(run.data_dir)
     train, valid = load_dataset(data, "train"), load_dataset(data, "valid")
     model = (
-        SaberForConditionalGeneration.from_pretrained(run.base_model)
+        base_model(run.base_model, tick_latents=run.tick_latents)
         if run.base_model
         else SaberForConditionalGeneration(new_config(run))
     )
@@ -247,6 +282,7 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
         run.window_bars,
         field_dropout=run.field_dropout,
         seed=args.seed + 1000 * args.process_index,  # processes augment differently
+        tasks=run.context_tasks,
     )
     check = DataCollatorForBeatmapModeling(valid, run.window_bars, augment=False)
     table = Dataset.from_dict(window_table(valid, run.window_bars, run.valid_windows))
@@ -265,6 +301,11 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
         valid_batches=batches,
     )
     trainer.train(resume_from_checkpoint=resume or None)
+    trainer.task_batches = {
+        task: task_batches(valid, run.window_bars, rows, task, 8)
+        for task, chance in run.context_tasks.items()
+        if chance > 0
+    }
     trainer.evaluate()
     final = output / "final"
     if not trainer.is_world_process_zero():

@@ -41,7 +41,11 @@ def _with_other_audio(batch: dict[str, Any]) -> dict[str, Any]:
 
 @torch.no_grad()
 def validate(
-    model: SaberForConditionalGeneration, batches: list[dict[str, Any]], *, bf16: bool
+    model: SaberForConditionalGeneration,
+    batches: list[dict[str, Any]],
+    *,
+    bf16: bool,
+    wrong_audio: bool = True,
 ) -> dict[str, float]:
     """Mean loss and accuracy by kind of token and the onset loss; ``wrong_...`` with another
     song's audio.
@@ -50,6 +54,7 @@ def validate(
         model: left in the mode it was in.
         batches: collated windows.
         bf16: autocast to bf16, as in training.
+        wrong_audio: measure with another song's audio, too.
     """
     was_training = model.training
     model.eval()
@@ -57,7 +62,7 @@ def validate(
     names = [*KINDS, "other"]
     found: dict[str, float] = {}
     device = next(model.parameters()).device
-    for prefix in ("", "wrong_"):
+    for prefix in ("", "wrong_") if wrong_audio else ("",):
         loss = torch.zeros(len(names))
         right = torch.zeros(len(names))
         count = torch.zeros(len(names))
@@ -89,3 +94,26 @@ def validate(
         found[f"{prefix}onset_loss"] = round(float(np.mean(onset)), 4)
     model.train(was_training)
     return found
+
+
+def validate_tasks(
+    model: SaberForConditionalGeneration, batches: dict[str, list[dict[str, Any]]], *, bf16: bool
+) -> dict[str, float]:
+    """``TASK_loss`` and ``TASK_KIND_loss`` for each context task and kind of token: beside the
+    plain losses they show whether what is given helps.
+
+    Args:
+        model: left in the mode it was in.
+        batches: collated windows by task; tasks without any are left out.
+        bf16: autocast to bf16, as in training.
+    """
+    out: dict[str, float] = {}
+    for task, windows in batches.items():
+        if windows:
+            found = validate(model, windows, bf16=bf16, wrong_audio=False)
+            out |= {
+                f"{task}_{name}": value
+                for name, value in found.items()
+                if name.endswith("loss") and name != "onset_loss"
+            }
+    return out

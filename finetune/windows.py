@@ -9,12 +9,13 @@ from random import Random
 import numpy as np
 
 from saberlm.finetune.augment import augment_features, jitter_seconds
+from saberlm.finetune.lessons import TaskPick, make_lesson
 from saberlm.finetune.shards import DifficultyStream, SongShard
 from saberlm.prompts import vocab as v
-from saberlm.prompts.header import drop_fields, onset_conditions
+from saberlm.prompts.header import Conditions, drop_fields, onset_conditions
 from saberlm.prompts.mirror import mirror
 from saberlm.prompts.snap import snap
-from saberlm.prompts.stream import LATENTS_PER_SEGMENT, TokenStream, window
+from saberlm.prompts.stream import LATENTS_PER_SEGMENT, MapPrompt, TokenStream
 from saberlm.prompts.tokens import decode, encode
 
 MARGIN_BARS = 1
@@ -37,6 +38,7 @@ class WindowRow:
     num_bars: int
     onset_targets: np.ndarray  # (bars * 192,) int8
     onset_conditions: np.ndarray  # (4,)
+    task: str | None = None
 
 
 def mirrored(stream: DifficultyStream) -> tuple[np.ndarray, ...]:
@@ -96,6 +98,7 @@ def make_row(
     random: Random | None,
     *,
     field_dropout: float = 0.0,
+    pick: TaskPick | None = None,
 ) -> WindowRow:
     """A window of a difficulty as a training row.
 
@@ -108,31 +111,63 @@ def make_row(
         sketch: `SongShard.sketch`, made once a song.
         random: augment with it; None leaves the sound and the header as they are.
         field_dropout: chance for each header field to be unknown.
+        pick: the task; None, or one that these bars cannot show, makes the map from the song alone.
     """
-    count = fitting_bars(bars, first_bar, min(size, song.num_bars - first_bar), song.num_bars)
-    _, end = taught_bars(stream, song.num_bars)
-    here = list(bars[first_bar : first_bar + count])
-    learn = [first_bar + i < end for i in range(count)]
     conditions = stream.conditions
     shift = 0.0
     if random is not None:
         conditions = drop_fields(conditions, field_dropout, random)
         shift = jitter_seconds(random)
+    count = fitting_bars(bars, first_bar, min(size, song.num_bars - first_bar), song.num_bars)
+    built, count, task = _stream(song, stream, conditions, bars, first_bar, count, pick)
     features = song.grid(first_bar - MARGIN_BARS, size + 2 * MARGIN_BARS, shift)
     if random is not None:
         features = augment_features(features, random)
     return WindowRow(
-        window(
-            conditions,
-            song.num_bars,
-            [bar.tolist() for bar in here],
-            learn,
-            ends=first_bar + count == song.num_bars,
-        ),
+        built,
         features,
         sketch,
         first_bar,
         count,
-        onset_targets(here, learn),
+        onset_targets(
+            list(bars[first_bar : first_bar + count]), _taught(song, stream, first_bar, count)
+        ),
         onset_conditions(conditions),
+        task,
     )
+
+
+def _taught(song: SongShard, stream: DifficultyStream, first_bar: int, count: int) -> list[bool]:
+    _, end = taught_bars(stream, song.num_bars)
+    return [first_bar + i < end for i in range(count)]
+
+
+def _stream(
+    song: SongShard,
+    stream: DifficultyStream,
+    conditions: Conditions,
+    bars: tuple[np.ndarray, ...],
+    first_bar: int,
+    count: int,
+    pick: TaskPick | None,
+) -> tuple[TokenStream, int, str | None]:
+    """Ids and loss mask of a window, the bars that it holds with all that is given for them, and
+    its task."""
+    while pick is not None:
+        taught = _taught(song, stream, first_bar, count)
+        lesson = make_lesson(pick, stream, bars, first_bar, count, taught)
+        if lesson is None:
+            break
+        built = MapPrompt(conditions, song.num_bars, lesson.context).window(
+            first_bar, lesson.bars, lesson.learn, ends=first_bar + count == song.num_bars
+        )
+        if len(built.ids) <= MAX_WINDOW_TOKENS or count == 1:
+            return built, count, pick.task
+        count -= 1
+    plain = MapPrompt(conditions, song.num_bars).window(
+        first_bar,
+        [bar.tolist() for bar in bars[first_bar : first_bar + count]],
+        _taught(song, stream, first_bar, count),
+        ends=first_bar + count == song.num_bars,
+    )
+    return plain, count, None

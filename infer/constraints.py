@@ -63,17 +63,23 @@ def _ids(*blocks: str) -> list[int]:
     return [i for block in blocks for i in v.block_range(block)]
 
 
-def forbidden_tokens(conditions: Conditions, *, last_bars: bool = False) -> Tensor:
+def forbidden_tokens(
+    conditions: Conditions, *, last_bars: bool = False, lights_only: bool = False
+) -> Tensor:
     """Ids a request rules out, ``(V,)`` bool: what its header says is off, tempo changes (the grid
     is given), map specials.
 
     Args:
         conditions: flags that are False forbid; unknown ones do not.
         last_bars: near the end no arc may start, since it could not be closed.
+        lights_only: everything but lights is given.
     """
     out = torch.zeros(v.VOCAB_SIZE, dtype=torch.bool)
-    out[_ids("tempo", "digit")] = True
+    # the grid is given, and what lasts longer than 64 beats is a model's slip, not a mapper's wish
+    out[_ids("tempo", "digit", "duration_more")] = True
     out[[v.END_MAP, v.AUDIO]] = True
+    if lights_only:
+        out[_ids("note", "bomb", "wall")] = True  # the rest hangs on these
     blocks = ["free"]  # chains need a head note, and ranked maps have their arcs on notes
     if conditions.lights is False:
         blocks += LIGHT_BLOCKS

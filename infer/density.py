@@ -40,11 +40,14 @@ class DensityControl:
         self.wanted_by_tick = (expected.cumsum(0) * self.wanted / total).tolist()
         self.bias = self.base
 
+    def wanted_at(self, tick: int) -> float:
+        """Notes wanted up to ``tick`` (exclusive)."""
+        return self.wanted_by_tick[min(tick, len(self.wanted_by_tick)) - 1] if tick > 0 else 0.0
+
     def after(self, tick: int, notes_made: int) -> None:
         """Set the bias for the next bar, ``notes_made`` being the count up to ``tick``
         (exclusive)."""
-        wanted = self.wanted_by_tick[min(tick, len(self.wanted_by_tick)) - 1] if tick > 0 else 0.0
-        gap = math.log((wanted + PATIENCE_NOTES) / (notes_made + PATIENCE_NOTES))
+        gap = math.log((self.wanted_at(tick) + PATIENCE_NOTES) / (notes_made + PATIENCE_NOTES))
         self.bias = max(-MAX_BIAS, min(MAX_BIAS, self.base + GAIN * gap * 4))
 
 

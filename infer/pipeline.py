@@ -127,6 +127,15 @@ def onset_logits(
     return model.model.audio_tower.onsets(latents, mask, row)[0]
 
 
+def completed(
+    model: SaberForConditionalGeneration, song: Song, conditions: Conditions
+) -> Conditions:
+    """Conditions with the grid's tempo and, where nobody said, the difficulty's usual notes/s."""
+    usual = (model.config.calibration or {}).get("median_nps", DEFAULT_NPS)
+    nps = usual[conditions.difficulty or "Expert"] if conditions.nps is None else conditions.nps
+    return replace(conditions, bpm=song.grid_bpm, nps=nps)
+
+
 def make_request(
     model: SaberForConditionalGeneration,
     encoding: SongEncoding,
@@ -189,16 +198,10 @@ def map_song(
     timings = {} if timings is None else timings
     started = time.perf_counter()
     encoding = encode_song(loaded.model, loaded.frontend, song)
-    calibration = loaded.model.config.calibration or {}
-    usual = calibration.get("median_nps", DEFAULT_NPS)
     requests = []
     for conditions in asked:
         name = conditions.difficulty or "Expert"
-        complete = replace(
-            conditions,
-            bpm=song.grid_bpm,
-            nps=conditions.nps if conditions.nps is not None else usual[name],
-        )
+        complete = completed(loaded.model, song, conditions)
         seed = params.seed * 10 + DIFFICULTIES.index(name)
         requests.append(make_request(loaded.model, encoding, song, complete, seed))
     timings["encode"] = time.perf_counter() - started

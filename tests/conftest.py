@@ -15,6 +15,7 @@ def tiny_model():
     with torch.no_grad():  # wide enough that rows differ, and the heads say something
         model.lm_head.weight.mul_(8)
         model.model.audio_tower.onset_head.out.weight.mul_(4)
+        torch.nn.init.normal_(model.model.projector.tick.weight, std=0.05)
     return model
 
 
@@ -49,6 +50,7 @@ def tiny_config(resampler: str = "perceiver", **audio):
         text_config=text,
         vocab_fingerprint=v.fingerprint(),
         context_segments=4,
+        tick_latents=True,
     )
 
 

@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,14 @@ from saberlm.adapter.onset_head import onset_loss
 from saberlm.adapter.processing_saber import SaberProcessor, make_tokenizer
 from saberlm.prompts import vocab as v
 from saberlm.prompts.header import Conditions
-from saberlm.prompts.stream import window
+from saberlm.prompts.stream import MapPrompt
 
 
 def batch(model: Any, rows: int = 2, bars: int = 2, song_bars: int = 5) -> dict[str, Any]:
     torch.manual_seed(1)
     note = v.token_id("note", 7)
-    stream = window(
-        Conditions("Expert", 4.0),
-        song_bars,
-        [[v.token_id("position", 3), note]] * bars,
-        [True] * bars,
-        ends=False,
+    stream = MapPrompt(Conditions("Expert", 4.0), song_bars).window(
+        0, [[v.token_id("position", 3), note]] * bars, [True] * bars, ends=False
     )
     return {
         "input_ids": torch.tensor([stream.ids] * rows),
@@ -88,11 +85,30 @@ def test_embeddings_made_before_give_the_same_logits(tiny_model: Any) -> None:
     )
     with torch.no_grad():
         direct = tiny_model(**inputs).logits
-        embeds = tiny_model.get_audio_features(
-            *[inputs[n] for n in names], 1, return_dict=True
-        ).pooler_output
-        later = tiny_model(input_ids=inputs["input_ids"], audio_embeds=embeds).logits
+        made = tiny_model.get_audio_features(*[inputs[n] for n in names], 1, return_dict=True)
+        before = {"input_ids": inputs["input_ids"], "audio_embeds": made.pooler_output}
+        later = tiny_model(**before, audio_latents=made.last_hidden_state).logits
     assert torch.allclose(direct, later, atol=1e-5)
+    with pytest.raises(ValueError, match="expected audio_latents"):
+        tiny_model(**before)
+
+
+def test_each_tick_is_heard_by_the_tokens_said_at_it(tiny_model: Any) -> None:
+    """Another sound at one latent changes the tokens of its ticks, in its bar, and no others."""
+    position = v.OFFSETS["position"]
+    note = v.OFFSETS["note"]
+    bar = [v.SEG, v.AUDIO, position + 13, note, position + 40, note + 3, note + 5, v.END_SEG]
+    ids = torch.tensor([[v.HEADER, *bar, *bar]])
+    latents = torch.randn(1, 32, 24)
+    other = latents.clone()
+    other[0, 16 + 3] += 1.0  # ticks 36-47 of the second bar
+    with torch.no_grad():
+        changed = (tiny_model.model.tick_embeds(ids, latents) != 0).any(2)[0]
+        moved = (
+            tiny_model.model.tick_embeds(ids, latents) != tiny_model.model.tick_embeds(ids, other)
+        ).any(2)[0]
+    assert changed.nonzero()[:, 0].tolist() == [3, 4, 5, 6, 7, 11, 12, 13, 14, 15]
+    assert moved.nonzero()[:, 0].tolist() == [13, 14, 15]
 
 
 def test_onset_loss_ignores_unknown_ticks() -> None:
@@ -116,6 +132,9 @@ def test_save_and_load_through_the_auto_classes(tiny_model: Any, tmp_path: Path)
 
 
 def test_generate_with_a_cache_equals_without(tiny_model: Any) -> None:
+    """Without the road to ticks: with it, decoding is the engine's."""
+    tiny_model = copy.deepcopy(tiny_model)
+    tiny_model.model.projector.tick = None
     inputs = batch(tiny_model, rows=1)
     inputs.pop("onset_targets")
     kept = {"max_new_tokens": 6, "do_sample": False, "pad_token_id": 0, "eos_token_id": None}

@@ -62,7 +62,11 @@ def test_a_short_run_learns_resumes_and_can_be_mapped_with(data_dir: Path, tmp_p
         "eval_note_loss",
         "eval_light_loss",
         "eval_wrong_position_loss",
+        "eval_lights_light_loss",
+        "eval_difficulty_note_loss",
+        "eval_remap_loss",
     } <= valid[-1].keys()
+    assert "eval_lights_note_loss" not in valid[-1], "the lights' task learns no notes"
     assert load_model(final, fingerprint()).model.config.context_segments == 2
 
 
@@ -125,6 +129,8 @@ def test_bad_settings_fail_at_once() -> None:
 
     with pytest.raises(ValueError, match="window_bars"):
         RunConfig(window_bars=0)
+    with pytest.raises(ValueError, match="context tasks are"):
+        RunConfig(context_tasks={"dance": 0.5})
 
 
 def test_the_shipped_config_is_read_by_trl() -> None:

@@ -10,7 +10,7 @@ from saberlm.infer.sampling import SamplingParams, draw, filter_logits
 from saberlm.prompts import vocab as v
 from saberlm.prompts.grammar import first_illegal
 from saberlm.prompts.header import Conditions
-from saberlm.prompts.stream import prompt, window
+from saberlm.prompts.stream import MapPrompt
 from saberlm.prompts.tokens import decode
 
 PARAMS = SamplingParams(max_segment_tokens=30, temperature=1.0, position_temperature=1.0)
@@ -91,13 +91,14 @@ def test_cached_decoding_equals_one_forward_over_everything(tiny_model: Any) -> 
     engine._run = spy  # type: ignore[method-assign]
     bars = engine.generate([asked], PARAMS)[0].bars
     conditions, song = asked.conditions, asked.song
-    ids = window(conditions, song.num_bars, bars, [True] * 4, ends=False).ids
+    prompt = MapPrompt(conditions, song.num_bars)
+    ids = prompt.window(0, bars, [True] * 4, ends=False).ids
     audio = torch.cat([song.sketch, song.embeds])
     with torch.no_grad():
         hidden = tiny_model.model(
-            input_ids=torch.tensor([ids]), audio_embeds=audio
+            input_ids=torch.tensor([ids]), audio_embeds=audio, audio_latents=song.latents[None]
         ).last_hidden_state[0]
-    at = len(prompt(conditions, song.num_bars).ids) - 1
+    at = len(prompt.opening()) - 1
     expected = []
     for bar in bars:
         at += 17  # <seg> and its audio

@@ -1,0 +1,85 @@
+"""How playable a difficulty is: every rule's findings, counted per rule and per 100 notes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from saberlm.eval.playability_rules import RULES, PlayabilityFinding, PlayabilityRule
+from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
+from saberlm.prompts.tempo import TempoMap
+from saberlm.prompts.vanilla import vanilla
+
+
+@dataclass(frozen=True)
+class PlayabilityReport:
+    """What the rules found in a difficulty.
+
+    Attributes:
+        notes: Colour notes judged.
+        counts: Findings of each rule, 0 included, in the rules' order.
+        findings: All findings by beat.
+        left_out: What the unmodded game does not have and was not judged, by reason.
+    """
+
+    notes: int
+    counts: dict[str, int]
+    findings: tuple[PlayabilityFinding, ...]
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """Findings of all rules."""
+        return len(self.findings)
+
+    @property
+    def per_100_notes(self) -> dict[str, float]:
+        """Findings of each rule per 100 colour notes; 0 without notes."""
+        scale = 100.0 / self.notes if self.notes else 0.0
+        return {rule: count * scale for rule, count in self.counts.items()}
+
+    def to_dict(self) -> dict[str, object]:
+        """The report as plain JSON values."""
+        return {
+            "total": self.total,
+            "rules": {
+                rule: {"count": self.counts[rule], "per_100_notes": round(rate, 3)}
+                for rule, rate in self.per_100_notes.items()
+            },
+            "where": [one.to_dict() for one in self.findings],
+            "left_out": dict(self.left_out),
+        }
+
+
+def judge_playability(
+    beatmap: Beatmap,
+    tempo: TempoMap,
+    difficulty: str,
+    rules: Sequence[PlayabilityRule] = RULES,
+) -> PlayabilityReport:
+    """Judge a difficulty, a human's or ours, by the playability rules.
+
+    Args:
+        beatmap: The difficulty; what the unmodded game cannot play is left out first.
+        tempo: Its beats in seconds.
+        difficulty: Its name in the files (``ExpertPlus``); some rules are milder for beginners.
+        rules: The rules to judge by.
+
+    Raises:
+        ValueError: The difficulty's name is not one of the five.
+    """
+    if difficulty not in DIFFICULTIES:
+        raise ValueError(
+            f"difficulty: expected one of {', '.join(DIFFICULTIES)}, found {difficulty!r}: likely "
+            "a display name such as Expert+"
+        )
+    playable, left_out = vanilla(beatmap)
+    found = {rule.name: rule.find(playable, tempo, difficulty) for rule in rules}
+    everything = sorted((one for each in found.values() for one in each), key=_place)
+    counts = {name: len(each) for name, each in found.items()}
+    return PlayabilityReport(len(playable.color_notes), counts, tuple(everything), left_out)
+
+
+def _place(finding: PlayabilityFinding) -> tuple[float, str]:
+    return finding.beat, finding.rule
