@@ -1,19 +1,23 @@
 """Strict validity of a level, folder or zip: would BeatSaver, the game and the tools accept it?
 
-Looks at the raw files, not at what our lenient reader makes of them. Versions 2 and 3 are judged; a
-version 4 file is an error that says so, since nothing here can vouch for it.
+Looks at the raw files, not at what our lenient reader makes of them. Info.dat versions 2 and 4 and
+difficulties of versions 2 to 4 are judged; an older Info is an error that says so.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 from saberlm.eval.fields import json_name
 from saberlm.eval.findings import BAD_JSON, Finding, FindingLog, strict_json
 from saberlm.eval.validity_beatmap import check_difficulty, check_version
 from saberlm.eval.validity_info import InfoSummary, check_info
+from saberlm.eval.validity_info_v4 import check_info_v4
 from saberlm.eval.validity_media import check_audio, check_cover
-from saberlm.prompts.mapfile import LevelFiles, open_level_files
+from saberlm.eval.validity_v4 import check_audio_data, check_lightshow
+from saberlm.prompts.mapfile import LevelFiles, info_version, open_level_files
 
 INFO_NAME = "Info.dat"
 MAX_ZIP_BYTES = 15 * 2**20
@@ -46,14 +50,31 @@ def validate_files(files: LevelFiles, path: Path) -> tuple[Finding, ...]:
         data = _read(files, info.cover, log)
         if data is not None:
             check_cover(data, log)
-    for name in info.difficulties:
-        data = _read(files, name, log)
-        if data is None:
-            continue
-        parsed = strict_json(data, log)
+    last_beat: float | None = None
+    if info.audio_data is not None and info.audio_data in files:
+        parsed = _parsed(files, info.audio_data, log)
         if parsed is not BAD_JSON:
-            check_difficulty(parsed, info.bpm, duration, log)
+            last_beat = check_audio_data(parsed, duration, log)
+    lit: set[str] = set()  # difficulties of version 4: the others' lightshow files are ignored
+    for name in info.difficulties:
+        parsed = _parsed(files, name, log)
+        if parsed is not BAD_JSON:
+            version = check_difficulty(parsed, info.bpm, duration, log, last_beat=last_beat)
+            lit |= {name} if version is not None and version[0] == 4 else set()
+            if info.version == 2 and name in lit:
+                text = "expected version 2 or 3 beside an Info.dat of version 2, found 4"
+                log.warn("version.mixed", "", text)
+    end = last_beat if last_beat is not None else math.inf
+    for show in dict.fromkeys(show for name, show in info.lightshows if show and name in lit):
+        parsed = _parsed(files, show, log)
+        if parsed is not BAD_JSON:
+            check_lightshow(parsed, end, log)
     return log.findings()
+
+
+def _parsed(files: LevelFiles, name: str, log: FindingLog) -> Any:
+    data = _read(files, name, log)
+    return strict_json(data, log) if data is not None else BAD_JSON
 
 
 def _check_zip(files: LevelFiles, path: Path, log: FindingLog) -> None:
@@ -90,10 +111,13 @@ def _read_info(files: LevelFiles, packed: bool, log: FindingLog) -> InfoSummary:
         log.error("json.object", "", f"expected a JSON object, found {json_name(parsed)}")
         return InfoSummary()
     version = check_version(parsed, log)
-    if version is not None and version[0] != 2:
-        log.error("version.unknown", "", f"expected version 2, found {version[0]}: not judged")
+    if version is not None and version[0] not in (2, 4):
+        text = f"expected version 2 or 4, found {version[0]}: not judged"
+        log.error("version.unknown", "", text)
         return InfoSummary()
     names = {name.lower() for name in files.names()}
+    if version[0] == 4 if version is not None else info_version(parsed) == 4:
+        return check_info_v4(parsed, version or (4, 0, 1), names, log)
     return check_info(parsed, version or (2, 1), names, log)
 
 

@@ -59,7 +59,7 @@ _DIFFICULTY_FIELDS = (
     Field("_environmentNameIdx", "int", optional=True),
     Field("_customData", "dict", optional=True),
 )
-_COLORS = [
+COLORS = [
     "saberAColor",
     "saberBColor",
     "environmentColor0",
@@ -77,27 +77,34 @@ _CUSTOM_ONLY = (
     "_warnings",
     "_information",
 )
-_STRING_LISTS = ("_requirements", "_suggestions", "_warnings", "_information")
+STRING_LISTS = ("_requirements", "_suggestions", "_warnings", "_information")
 
 
 @dataclass(frozen=True)
 class InfoSummary:
-    """What the other checks need of an Info.dat; a field is None where Info.dat is wrong."""
+    """What the other checks need of an Info.dat; a field is None where Info.dat is wrong.
+
+    ``lightshows`` pairs a difficulty file with its lightshow file ("" for none); it and
+    ``audio_data`` are version 4's.
+    """
 
     bpm: float | None = None
     audio: str | None = None
     cover: str | None = None
     difficulties: tuple[str, ...] = ()
+    lightshows: tuple[tuple[str, str], ...] = ()
+    audio_data: str | None = None
+    version: int = 2
 
 
 def check_info(
-    data: dict[str, Any], version: tuple[int, int], files: Collection[str], log: FindingLog
+    data: dict[str, Any], version: tuple[int, ...], files: Collection[str], log: FindingLog
 ) -> InfoSummary:
     """Check a parsed Info.dat of version 2.
 
     Args:
         data: The parsed JSON object.
-        version: Its version as (major, minor).
+        version: Its version as (major, minor, ...).
         files: Lower-case names of the level's files.
         log: Takes the findings; its file must be set.
     """
@@ -112,7 +119,7 @@ def check_info(
     for index, scheme in enumerate(found.get("_colorSchemes", [])):
         _color_scheme(scheme, f"_colorSchemes[{index}]", log)
     for name in ("_songFilename", "_coverImageFilename"):
-        _file_listed(found.get(name), name, files, log)
+        check_file_listed(found.get(name), name, files, log)
     bpm = found.get("_beatsPerMinute")
     limits = (len(found.get("_colorSchemes", [])), len(found.get("_environmentNames", [])))
     filenames = list(_sets(found, modern, limits, files, log))
@@ -126,8 +133,7 @@ def check_info(
 
 def _names(found: dict[str, Any], log: FindingLog) -> None:
     title, mapper = found.get("_songName"), found.get("_levelAuthorName", "")
-    if title is not None and not title.strip():
-        log.error("info.title", "_songName", "expected a title, found a blank one")
+    check_title(title, "_songName", log)
     if title is not None and len(title) + len(mapper) > MAX_TITLE_AND_MAPPER:
         text = f"expected title and mapper of {MAX_TITLE_AND_MAPPER} characters at most, found "
         log.error("info.name_length", "_songName", f"{text}{len(title) + len(mapper)}")
@@ -138,6 +144,12 @@ def _names(found: dict[str, Any], log: FindingLog) -> None:
         if name is not None and (type(name) is not str or name not in ENVIRONMENTS):
             text = f"expected a known environment like DefaultEnvironment, found {json_name(name)}"
             log.error("info.environment", where, text)
+
+
+def check_title(title: str | None, where: str, log: FindingLog) -> None:
+    """Check that a title, where there is one, is not blank."""
+    if title is not None and not title.strip():
+        log.error("info.title", where, "expected a title, found a blank one")
 
 
 def _outside_custom(record: dict[str, Any], where: str, log: FindingLog) -> None:
@@ -156,7 +168,7 @@ def _color_scheme(scheme: object, where: str, log: FindingLog) -> None:
     colors = found.get("colorScheme", {})
     check_fields(
         colors,
-        (Field("colorSchemeId", "str"), *(Field(one, "dict") for one in _COLORS)),
+        (Field("colorSchemeId", "str"), *(Field(one, "dict") for one in COLORS)),
         where,
         log,
     )
@@ -166,7 +178,8 @@ def _color_scheme(scheme: object, where: str, log: FindingLog) -> None:
             check_fields(color, channels, f"{where} {name}", log)
 
 
-def _file_listed(name: object, where: str, files: Collection[str], log: FindingLog) -> None:
+def check_file_listed(name: object, where: str, files: Collection[str], log: FindingLog) -> None:
+    """Check that a file which Info.dat names is in the level; ``files`` in lower case."""
     if isinstance(name, str) and name.lower() not in files:
         log.error("file.missing", where, f"expected the file {name!r} in the level, found none")
 
@@ -238,12 +251,12 @@ def _difficulties(
         ranks |= {rank} if rank is not None else set()
         _indices(entry, found, where, modern, limits, log)
         custom = found.get("_customData", {})
-        for key in _STRING_LISTS:
+        for key in STRING_LISTS:
             value = custom.get(key, [])
             if not has_kind(value, "list") or not all(has_kind(one, "str") for one in value):
                 log.error("info.custom_data", where, f"expected {key!r} as a list of strings")
         filename = found.get("_beatmapFilename")
-        _file_listed(filename, where, files, log)
+        check_file_listed(filename, where, files, log)
         if filename is not None and filename.lower() in files:
             yield filename
 

@@ -153,6 +153,115 @@ def v2() -> dict[str, Any]:
     }
 
 
+def info_v4() -> dict[str, Any]:
+    """A valid Info.dat 4.0.1 with a v4 Expert and a v3 Hard."""
+    names = list(info()["_colorSchemes"][0]["colorScheme"])[1:]
+    scheme = dict.fromkeys(names, "80C0FFFF")
+    entries = [
+        {
+            "characteristic": "Standard",
+            "difficulty": name,
+            "beatmapAuthors": {"mappers": ["Mapper"], "lighters": []},
+            "environmentNameIdx": 0,
+            "beatmapColorSchemeIdx": 0,
+            "noteJumpMovementSpeed": 14,
+            "noteJumpStartBeatOffset": -0.25,
+            "lightshowDataFilename": "Lights.dat",
+            "beatmapDataFilename": file,
+        }
+        for name, file in (("Hard", "Hard.dat"), ("Expert", "Expert.dat"))
+    ]
+    return {
+        "version": "4.0.1",
+        "song": {"title": "Song", "subTitle": "", "author": "Somebody"},
+        "audio": {
+            "songFilename": "song.egg",
+            "songDuration": SECONDS,
+            "audioDataFilename": "AudioData.dat",
+            "bpm": BPM,
+            "lufs": 0,
+            "previewStartTime": 2.5,
+            "previewDuration": 10,
+        },
+        "songPreviewFilename": "song.egg",
+        "coverImageFilename": "cover.png",
+        "environmentNames": ["WeaveEnvironment"],
+        "colorSchemes": [
+            {"colorSchemeName": "x", "overrideNotes": True, "overrideLights": False, **scheme}
+        ],
+        "difficultyBeatmaps": entries,
+    }
+
+
+def v4() -> dict[str, Any]:
+    """A valid 4.1.0 difficulty with one or two of each object."""
+    return {
+        "version": "4.1.0",
+        "colorNotes": [{"b": 4, "r": 0, "i": 0}, {"b": 6, "r": 0, "i": 1}],
+        "colorNotesData": [
+            {"x": 1, "y": 0, "c": 0, "d": 1, "a": 0},
+            {"x": 2, "y": 0, "c": 1, "d": 1, "a": 0},
+            {"x": 1, "y": 2, "c": 1, "d": 0, "a": 0},
+        ],
+        "bombNotes": [{"b": 12, "r": 0, "i": 0}],
+        "bombNotesData": [{"x": 0, "y": 0}],
+        "obstacles": [{"b": 14, "r": 0, "i": 0}],
+        "obstaclesData": [{"d": 1.5, "x": 3, "y": 0, "w": 1, "h": 5}],
+        "arcs": [{"hb": 6, "tb": 7, "hr": 0, "tr": 0, "hi": 1, "ti": 2, "ai": 0}],
+        "arcsData": [{"m": 1, "tm": 1, "a": 0}],
+        "chains": [{"hb": 6, "tb": 6.25, "hr": 0, "tr": 0, "i": 1, "ci": 0}],
+        "chainsData": [{"tx": 2, "ty": 2, "c": 3, "s": 1}],
+        "njsEvents": [{"b": 8, "i": 0}],
+        "njsEventData": [{"d": 2, "p": 0, "e": 0}],
+    }
+
+
+def lightshow() -> dict[str, Any]:
+    """A valid 4.0.0 lightshow with every kind of event."""
+    spread = {"w": 0, "d": 1, "s": 0, "t": 1, "b": 0, "e": 0}
+    groups = [
+        {"b": 4, "g": 0, "t": kind, "e": [{"f": 0, "e": 0, "l": [{"b": 0, "i": 0}]}]}
+        for kind in (1, 2, 3, 4)
+    ]
+    return {
+        "version": "4.0.0",
+        "basicEvents": [{"b": 4, "i": 0}],
+        "basicEventsData": [{"t": 1, "i": 3, "f": 1}],
+        "colorBoostEvents": [{"b": 8, "i": 0}],
+        "colorBoostEventsData": [{"b": 1}],
+        "waypoints": [{"b": 8, "i": 0}],
+        "waypointsData": [{"x": 1, "y": 0, "d": 0}],
+        "basicEventTypesWithKeywords": {"d": []},
+        "eventBoxGroups": groups,
+        "indexFilters": [{"f": 1, "p": 1, "t": 0, "r": 0, "c": 0, "n": 0, "s": 0, "l": 0, "d": 0}],
+        "lightColorEventBoxes": [spread],
+        "lightColorEvents": [{"p": 0, "e": 0, "c": 1, "b": 1, "f": 0, "sb": 0, "sf": 0}],
+        "lightRotationEventBoxes": [{**spread, "a": 0, "f": 0}],
+        "lightRotationEvents": [{"p": 0, "e": 0, "r": 90, "d": 0, "l": 0}],
+        "lightTranslationEventBoxes": [{**spread, "a": 0, "f": 0}],
+        "lightTranslationEvents": [{"p": 0, "e": 0, "t": 1}],
+        "fxEventBoxes": [spread],
+        "floatFxEvents": [{"p": 0, "e": 0, "v": 1}],
+        "useNormalEventsAsCompatibleEvents": True,
+    }
+
+
+def audio_data() -> dict[str, Any]:
+    """A valid AudioData.dat: the second half of the song is twice as fast."""
+    half = round(SECONDS * 22050 / 2)
+    return {
+        "version": "4.0.0",
+        "songChecksum": "",
+        "songSampleCount": 2 * half,
+        "songFrequency": 22050,
+        "bpmData": [
+            {"si": 0, "ei": half, "sb": 0, "eb": 20},
+            {"si": half, "ei": 2 * half, "sb": 20, "eb": 60},
+        ],
+        "lufsData": [{"si": 0, "ei": half, "l": -6}],
+    }
+
+
 @dataclass
 class Kit:
     """The level's parts, to be changed before writing."""
@@ -192,3 +301,25 @@ class Kit:
             for name, data in self.contents().items():
                 archive.writestr(prefix + name, data)
         return path
+
+
+@dataclass
+class KitV4(Kit):
+    """The parts of a level of Info v4; its Hard is the v3 difficulty, its Expert the v4 one."""
+
+    info: dict[str, Any] = field(default_factory=info_v4)
+    v4: dict[str, Any] = field(default_factory=v4)
+    lights: dict[str, Any] = field(default_factory=lightshow)
+    audio: dict[str, Any] = field(default_factory=audio_data)
+
+    def contents(self) -> dict[str, bytes]:
+        """As in `Kit`."""
+        made = {
+            "Expert.dat": json.dumps(self.v4).encode(),
+            "Hard.dat": json.dumps(self.v3).encode(),
+            "Lights.dat": json.dumps(self.lights).encode(),
+            "AudioData.dat": json.dumps(self.audio).encode(),
+        }
+        ours = {name: data for name, data in made.items() if name not in self.files}
+        missing = {name for name, data in self.files.items() if data is None}
+        return {k: v for k, v in (super().contents() | ours).items() if k not in missing}

@@ -153,7 +153,9 @@ ERRORS: list[tuple[str, Change]] = [
     ("version.format", lambda kit: kit.v3.update(version="3.3")),
     ("version.format", lambda kit: kit.v3.update(version=3)),
     ("version.field", lambda kit: kit.v2.update(_version="3.0.0")),
-    ("version.unknown", lambda kit: kit.v3.update(version="4.0.0")),
+    ("version.unknown", lambda kit: kit.v3.update(version="5.0.0")),
+    ("collection.missing", lambda kit: kit.v3.update(version="4.0.0")),
+    ("version.unknown", _info("_version", "1.0.0")),
     # Info.dat
     ("field.missing", lambda kit: kit.info.pop("_songSubName")),
     ("field.missing", lambda kit: kit.info.pop("_shufflePeriod")),

@@ -1,0 +1,140 @@
+"""The judge as a whole: every part is there, the edges are defined, and it is quick."""
+
+import json
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from map_kit import TEMPO, notes_at, random_map
+
+from saberlm.eval.copied import PatternIndex
+from saberlm.eval.judge import WEIGHTS, heard_onsets, judge_map, rule_key
+from saberlm.eval.playability_rules import RULES
+from saberlm.eval.style import StyleReference
+from saberlm.prompts.beatmap import Beatmap, Bomb, ColorNote, Obstacle
+
+STRENGTH = (np.random.default_rng(0).random(80 * 100), 100.0)
+PARTS = {"timing", "rate", "density", "structure", "style", "sound", "emphasis", "copied", "critic"}
+
+
+def fully(beatmap, human=None):
+    others = [random_map(seed) for seed in (5, 6)]
+    return judge_map(
+        beatmap,
+        TEMPO,
+        "Expert",
+        human=human or beatmap,
+        human_tempo=TEMPO,
+        strength=STRENGTH,
+        reference=StyleReference.from_maps((one, TEMPO) for one in others),
+        patterns=PatternIndex.from_maps((str(i), m, TEMPO) for i, m in enumerate(others)),
+    )
+
+
+def test_everything_is_judged_and_is_plain_json():
+    judged = fully(random_map())
+    found = json.loads(json.dumps(judged.to_dict(), allow_nan=False))
+    assert all(found[part] is not None for part in PARTS - {"critic"})
+    assert found["counts"]["notes"] == len(random_map().color_notes)
+    assert found["per_100_notes"].keys() == {rule_key(rule.name) for rule in RULES}
+    assert judged.metrics()["f1@50"] == 1
+    assert judged.metrics()["count_ratio"] == 1
+    assert judged.metrics()["structure_correlation"] == pytest.approx(1)
+
+
+def test_what_is_not_given_is_not_made_up():
+    found = judge_map(random_map(), TEMPO, "Expert").to_dict()
+    assert all(found[part] is None for part in PARTS)
+    assert "f1@50" not in judge_map(random_map(), TEMPO, "Expert").metrics()
+    with pytest.raises(ValueError, match="expected a human map with its tempo"):
+        judge_map(random_map(), TEMPO, "Expert", human=random_map())
+
+
+@pytest.mark.parametrize("beats", [(), (8.0,), (8.0, 8.0)])
+@pytest.mark.parametrize("reference", [(), (4.0,), (4.0, 5.0, 6.0)])
+def test_maps_of_hardly_a_note_have_defined_scores(beats, reference):
+    judged = fully(notes_at(*beats), notes_at(*reference))
+    json.dumps(judged.to_dict(), allow_nan=False)
+    for name, value in judged.metrics().items():
+        assert value is None or math.isfinite(value), name
+    if not beats:
+        assert set(judged.per_100_notes.values()) == {0}
+        assert judged.metrics()["nps_ratio"] is None
+
+
+def test_modded_objects_are_left_out_and_counted():
+    fine = random_map()
+    noodle = replace(
+        fine,
+        color_notes=(ColorNote(-3, 1, 0, 0, 1), *fine.color_notes, ColorNote(70, 1200, 0, 0, 1045)),
+        obstacles=(*fine.obstacles, Obstacle(70, 0, 0, -3, 1, 5)),
+    )
+    judged, plain = judge_map(noodle, TEMPO, "Expert"), judge_map(fine, TEMPO, "Expert")
+    assert judged.metrics() == plain.metrics()
+    assert sum(judged.left_out.values()) == 3
+    assert plain.left_out == {}
+
+
+def test_findings_come_heaviest_first_with_place_and_object():
+    notes = (
+        ColorNote(8, 1, 0, 0, 1),
+        ColorNote(9, 1, 0, 0, 1),  # down again: parity
+        ColorNote(16, 2, 1, 1, 1),
+    )
+    judged = judge_map(Beatmap(notes, bombs=(Bomb(16.125, 2, 0),)), TEMPO, "Expert")
+    first, second = judged.findings
+    assert (first.rule, first.beat, first.seconds, first.bar) == ("hammer_hit", 16.125, 8.0625, 5)
+    assert first.objects == ({"kind": "bomb", "color": None, "x": 2, "y": 0},)
+    assert (second.rule, second.bar) == ("parity", 3)
+    assert first.weight == WEIGHTS["hammer_hit"] > second.weight == WEIGHTS["parity"]
+    assert judged.per_100_notes["parity"] == pytest.approx(33.3333)
+
+
+def test_every_rule_has_a_weight():
+    assert {rule_key(rule.name) for rule in RULES} <= set(WEIGHTS)
+
+
+@given(st.integers(0, 2**16), st.integers(2, 40))
+def test_scores_lie_in_their_ranges(seed, moments):
+    beatmap, human = random_map(seed, moments), random_map(seed + 1, moments)
+    found = judge_map(beatmap, TEMPO, "Hard", human=human, human_tempo=TEMPO, strength=STRENGTH)
+    for name, value in found.metrics().items():
+        if value is None:
+            continue
+        assert math.isfinite(value)
+        if name.startswith(("f1", "precision", "recall", "emphasis")) or name.endswith("share"):
+            assert 0 <= value <= 1, name
+        if name.endswith("correlation"):
+            assert -1 <= value <= 1, name
+
+
+def test_a_thousand_notes_take_under_half_a_second():
+    beatmap = random_map(moments=750)
+    assert len(beatmap.color_notes) > 950
+    judge_map(beatmap, TEMPO, "Expert")
+    took = []
+    for _ in range(3):  # the best of three: the machine may be busy
+        started = time.process_time()
+        judge_map(beatmap, TEMPO, "Expert", human=beatmap, human_tempo=TEMPO, strength=STRENGTH)
+        took.append(time.process_time() - started)
+    assert min(took) < 0.5
+
+
+def test_fifty_thousand_notes_are_judged_in_seconds():
+    beats = np.arange(50_000) / 8 + 4
+    notes = tuple(ColorNote(float(b), i % 4, i % 3, i % 2, i % 9) for i, b in enumerate(beats))
+    started = time.process_time()
+    judged = judge_map(Beatmap(notes), TEMPO, "ExpertPlus", human=Beatmap(notes), human_tempo=TEMPO)
+    assert time.process_time() - started < 20
+    assert judged.counts.notes == 50_000
+
+
+def test_clear_onsets_are_heard():
+    strength = np.full(1000, 0.1)
+    strength[[100, 400, 403, 800]] = [5, 5, 4, 6]
+    assert heard_onsets(strength, 100.0) == [1.0, 4.0, 8.0]
+    assert heard_onsets(np.zeros(100), 100.0) == heard_onsets([], 100.0) == []
