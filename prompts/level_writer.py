@@ -106,13 +106,10 @@ def render_level(
         raise LevelError(f"expected version 2, 3 or 4 to write, found {version}: no such format")
     lost: Counter[str] = Counter()
     names = _Names(others)
-    try:
-        if version == 4:
-            info_dict, lost_of = _render_v4(info, difficulties, audio, names, lost)
-        else:
-            info_dict, lost_of = _render_v2(info, difficulties, audio, version, names, lost)
-    except ValueError as error:
-        raise LevelError(str(error)) from error
+    if version == 4:
+        info_dict, lost_of = _render_v4(info, difficulties, audio, names, lost)
+    else:
+        info_dict, lost_of = _render_v2(info, difficulties, audio, version, names, lost)
     return RenderedLevel(
         {INFO_NAME: _dump(info_dict, INFO_NAME), **names.files}, lost, tuple(lost_of)
     )

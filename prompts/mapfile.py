@@ -82,10 +82,7 @@ def read_level(path: Path, *, characteristic: str | None = "Standard") -> Level:
     raw, mended = _read_object(files, info_name, where)
     version = info_version(raw)
     read_info = {1: read_info_v1, 2: read_info_v2, 4: read_info_v4}[version]
-    try:
-        info, entries, on_info = read_info(raw, where)
-    except ValueError as error:
-        raise LevelError(str(error)) from error
+    info, entries, on_info = read_info(raw, where)
     if info.environments == (info.environment,):
         info = replace(info, environments=())  # one way to say one thing
     notes = Counter(mended) + Counter(on_info)
@@ -99,7 +96,7 @@ def read_level(path: Path, *, characteristic: str | None = "Standard") -> Level:
         if characteristic is None or entry.characteristic.lower() == characteristic.lower():
             try:
                 difficulty, song = reader.read(entry)
-            except ValueError as error:
+            except LevelError as error:
                 unread.append((entry.filename, str(error)))
                 continue
             difficulties.append(difficulty)
@@ -156,16 +153,37 @@ def difficulty_version(raw: Mapping[str, Any]) -> int:
 
 
 class _DifficultyReader:
-    """Reads the difficulty files of one level; lightshow files are read once."""
+    """Reads the difficulty files of one level, each once however often Info.dat names it."""
 
     def __init__(self, files: LevelFiles, info_version: int, events: tuple[BpmEvent, ...]) -> None:
         self._files = files
         self._info_version = info_version
         self._events = events
         self._lightshows: dict[str, tuple[dict[str, Any] | None, Counter[str]]] = {}
+        self._found: dict[tuple[str, str], tuple[Difficulty, SongFields | None]] = {}
 
     def read(self, entry: DifficultyEntry) -> tuple[Difficulty, SongFields | None]:
         """Reads one, and what a v1 file says of the song."""
+        key = entry.filename.lower(), entry.lightshow_filename.lower()
+        if key not in self._found:
+            self._found[key] = self._read(entry)
+        difficulty, song = self._found[key]
+        named = replace(
+            difficulty,
+            characteristic=entry.characteristic,
+            name=entry.name,
+            njs=entry.njs if song is None else song.njs,
+            offset=entry.offset if song is None else song.offset,
+            filename=entry.filename,
+            environment_index=entry.environment_index,
+            color_scheme_index=entry.color_scheme_index,
+            mappers=entry.mappers,
+            lighters=entry.lighters,
+            extra=entry.extra,
+        )
+        return named, song
+
+    def _read(self, entry: DifficultyEntry) -> tuple[Difficulty, SongFields | None]:
         where = f"{self._files.path}: {entry.filename}"
         raw, mended = _read_object(self._files, entry.filename, where)
         notes = Counter(mended)
@@ -177,24 +195,18 @@ class _DifficultyReader:
             raw, song = split_song_fields(raw, where)
         try:
             beatmap, counts = self._beatmap(raw, version, entry, notes)
-        except ValueError as error:
+        except LevelError as error:
             raise LevelError(f"{where}: {error}") from error
         notes.update(counts)
         difficulty = Difficulty(
             characteristic=entry.characteristic,
             name=entry.name,
-            njs=entry.njs if song is None else song.njs,
-            offset=entry.offset if song is None else song.offset,
+            njs=entry.njs,
+            offset=entry.offset,
             beatmap=beatmap,
-            filename=entry.filename,
             version=str(raw.get("_version") or raw.get("version") or ""),
             notes_on_reading=dict(notes),
-            environment_index=entry.environment_index,
-            color_scheme_index=entry.color_scheme_index,
             lightshow_filename=entry.lightshow_filename if version == 4 else "",
-            mappers=entry.mappers,
-            lighters=entry.lighters,
-            extra=entry.extra,
         )
         return difficulty, song
 
@@ -217,7 +229,7 @@ class _DifficultyReader:
             try:
                 show, mended = _read_object(self._files, name, f"{self._files.path}: {name}")
                 self._lightshows[name.lower()] = show, Counter(mended)
-            except ValueError:
+            except LevelError:
                 ignored = Counter({"lightshow file that cannot be read ignored": 1})
                 self._lightshows[name.lower()] = None, ignored
         found, counts = self._lightshows[name.lower()]
@@ -237,7 +249,7 @@ def _read_audio_data(
         raw, mended = _read_object(files, name, where)
         is_bpm_info = "_regions" in raw or "_songSampleCount" in raw
         audio, counts = (read_bpm_info if is_bpm_info else read_audio_data)(raw, where)
-    except ValueError:
+    except LevelError:
         notes["tempo file that cannot be read ignored"] += 1
         return None
     notes.update(mended)
@@ -268,10 +280,7 @@ def _by_signs(raw: Mapping[str, Any], signs: Mapping[int, Any]) -> int | None:
 
 
 def _read_object(files: LevelFiles, name: str, where: str) -> tuple[dict[str, Any], dict[str, int]]:
-    try:
-        raw, mended = read_json_lenient(files.read(name), where)
-    except ValueError as error:
-        raise LevelError(str(error)) from error
+    raw, mended = read_json_lenient(files.read(name), where)
     if isinstance(raw, dict):
         return raw, mended
     raise LevelError(
