@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from saberlm.eval.counts import ObjectCounts, count_objects
+import numpy as np
+
+from saberlm.eval.counts import ObjectCounts
+from saberlm.eval.critic import FACTS_NAME, SHIPPED, Critic, load_critic
+from saberlm.eval.curves import density_curve
 from saberlm.eval.findings import Finding
+from saberlm.eval.judge import BAR_BEATS, Judgement, judge_map
 from saberlm.eval.swing import ParityReport, parity_errors
 from saberlm.eval.validity import validate_level
-from saberlm.prompts.beatmap import Difficulty, Level
+from saberlm.prompts.beatmap import DIFFICULTIES, Difficulty, Level
 from saberlm.prompts.mapfile import read_level
 from saberlm.prompts.tempo import TempoMap
+from saberlm.prompts.vanilla import vanilla
+
+CURVE_SECONDS = 2.0
+MAX_BARS = 5000
+MAX_SHOWN = 5
+"""Findings of a difficulty that the text names; the heaviest are."""
 
 
 @dataclass(frozen=True)
 class DifficultyReport:
-    """One difficulty: what it holds and how it plays; ``mended`` is what reading it mended."""
+    """One difficulty: what it holds and how it plays.
+
+    ``curve`` is notes a second in windows of `CURVE_SECONDS`, ``bar_seconds`` where bars begin.
+
+    ``mended`` is what reading it mended, kept or dropped; ``modded`` is what the unmodded game does
+    not play and the counts and the parity leave out.
+    """
 
     characteristic: str
     name: str
     njs: float
-    counts: ObjectCounts
+    judgement: Judgement
     parity: ParityReport
+    curve: tuple[float, ...]
+    bar_seconds: tuple[float, ...]
     mended: dict[str, int]
+    modded: dict[str, int]
+
+    @property
+    def counts(self) -> ObjectCounts:
+        """What it holds, in numbers."""
+        return self.judgement.counts
+
+    @property
+    def key(self) -> str:
+        """What it goes by in the level, such as ``ExpertPlusStandard``."""
+        return f"{self.name}{self.characteristic}"
 
     def to_dict(self) -> dict[str, object]:
         """The report as plain JSON values."""
@@ -40,20 +71,30 @@ class DifficultyReport:
             "difficulty": self.name,
             "njs": self.njs,
             **self.counts.to_dict(),
+            "per_100_notes": self.judgement.per_100_notes,
+            "findings": [one.to_dict() for one in self.judgement.findings],
+            "critic": None if (seen := self.judgement.critic) is None else seen.to_dict(),
+            "lighting": self.judgement.lights.to_dict(),
+            "variety": self.judgement.variety,
             "parity": parity,
             "mended": self.mended,
+            "modded": self.modded,
         }
 
 
 @dataclass(frozen=True)
 class LevelReport:
-    """A level's findings and difficulties; ``valid`` when no finding is an error."""
+    """A level's findings and difficulties; ``valid`` when no finding is an error.
+
+    ``mended`` is about Info.dat and the tempo file.
+    """
 
     path: str
     title: str
     bpm: float
     findings: tuple[Finding, ...]
     difficulties: tuple[DifficultyReport, ...]
+    mended: dict[str, int] = field(default_factory=dict)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -72,8 +113,10 @@ class LevelReport:
             "title": self.title,
             "bpm": self.bpm,
             "valid": self.valid,
-            "findings": [one.to_dict() for one in self.findings],
-            "difficulties": [one.to_dict() for one in self.difficulties],
+            "problems": [one.to_dict() for one in self.findings],
+            "findings": [one.to_dict() for one in self.findings],  # its older name
+            "difficulties": {one.key: one.to_dict() for one in self.difficulties},
+            "mended": self.mended,
         }
 
 
@@ -92,20 +135,42 @@ def check_level(path: Path) -> LevelReport:
     except ValueError as problem:
         unread = Finding("error", "level.unreadable", "", str(problem))
         return LevelReport(str(path), "", 0.0, (unread, *findings), ())
-    return LevelReport(str(path), level.info.title, level.info.bpm, findings, reports)
+    unread_files = tuple(
+        Finding("error", "level.unreadable", name, reason) for name, reason in level.unread
+    )
+    return LevelReport(
+        str(path),
+        level.info.title,
+        level.info.bpm,
+        (*unread_files, *findings),
+        reports,
+        dict(level.notes_on_reading),
+    )
 
 
 def _judge(level: Level, difficulty: Difficulty) -> DifficultyReport:
-    beatmap = difficulty.beatmap
+    beatmap, modded = vanilla(difficulty.beatmap)
     tempo = TempoMap(level.info.bpm, beatmap.bpm_events)
+    last = max((note.beat for note in beatmap.color_notes), default=0.0)
+    bars = np.arange(0, min(last, MAX_BARS * BAR_BEATS) + BAR_BEATS, BAR_BEATS, dtype=np.float64)
+    # A name that the game does not know is judged as the hardest.
+    name = difficulty.name if difficulty.name in DIFFICULTIES else DIFFICULTIES[-1]
     return DifficultyReport(
         difficulty.characteristic,
         difficulty.name,
         difficulty.njs,
-        count_objects(beatmap, tempo),
+        judge_map(difficulty.beatmap, tempo, name, critic=shipped_critic()),
         parity_errors(beatmap, tempo),
+        tuple(density_curve(beatmap, tempo, CURVE_SECONDS)),
+        tuple(tempo.to_seconds(bars).tolist()),
         dict(difficulty.notes_on_reading),
+        dict(modded),
     )
+
+
+def shipped_critic() -> Critic | None:
+    """The critic that ships with the package; None in a copy without it."""
+    return load_critic() if (SHIPPED / FACTS_NAME).is_file() else None
 
 
 def render(report: LevelReport) -> str:
@@ -118,6 +183,7 @@ def render(report: LevelReport) -> str:
     for one in report.findings:
         at = "" if one.beat is None else f" at beat {one.beat:g}"
         lines.append(f"  {one.severity} [{one.rule}] {one.where}{at}: {one.message}")
+    lines += _counted("mended or dropped on reading", report.mended)
     for diff in report.difficulties:
         lines += _render_difficulty(diff)
     return "\n".join(lines)
@@ -142,8 +208,29 @@ def _render_difficulty(report: DifficultyReport) -> list[str]:
         f"  parity: {parity.errors} errors in {parity.swings} swings "
         f"({parity.per_100_notes:.1f} per 100 notes), {parity.borderline} borderline, "
         f"{parity.resets} bomb resets",
+        *_render_findings(report.judgement),
     ]
-    if report.mended:
-        mended = ", ".join(f"{key} {value}" for key, value in sorted(report.mended.items()))
-        lines.append(f"  mended or dropped on reading: {mended}")
+    lines += _counted("mended, kept or dropped on reading", report.mended)
+    lines += _counted("left out of the counts above", report.modded)
     return lines
+
+
+def _render_findings(judged: Judgement) -> list[str]:
+    """How often each rule is broken, and the heaviest places."""
+    rates = [(rule, rate) for rule, rate in judged.per_100_notes.items() if rate > 0]
+    if not rates:
+        return ["  playability: no findings"]
+    each = ", ".join(f"{rule.replace('_', ' ')} {rate:.1f}" for rule, rate in rates)
+    lines = [f"  playability: {len(judged.findings)} findings; per 100 notes {each}"]
+    for one in judged.findings[:MAX_SHOWN]:
+        place = f"bar {one.bar}, beat {one.beat:g}, {one.seconds:.2f} s"
+        lines.append(f"    {place}: {one.rule.replace('_', ' ')}: {one.message}")
+    if len(judged.findings) > MAX_SHOWN:
+        lines.append(f"    and {len(judged.findings) - MAX_SHOWN} lighter or later ones")
+    return lines
+
+
+def _counted(title: str, counts: Mapping[str, int]) -> list[str]:
+    if not counts:
+        return []
+    return [f"  {title}: {', '.join(f'{key} {value}' for key, value in sorted(counts.items()))}"]

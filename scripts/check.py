@@ -1,4 +1,5 @@
-"""`saberlm check LEVEL [--json]`: is a level valid, what is in it, how well does it play?"""
+"""`saberlm check LEVEL [--json] [--html FILE]`: is a level valid, what is in it, how does it
+play?"""
 
 from __future__ import annotations
 
@@ -11,6 +12,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("level", metavar="LEVEL", type=Path, help="a level's folder or zip")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser.add_argument(
+        "--html",
+        metavar="FILE",
+        type=Path,
+        help="write a page with the findings bar by bar and a timeline (needs the extra report)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,6 +31,10 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as problem:
         sys.stderr.write(f"saberlm check: {problem}\n")
         return 1
+    if args.html is not None:
+        from saberlm.eval.check_page import check_page
+
+        args.html.write_text(check_page(report), encoding="utf-8")
     if args.json:
         text = json.dumps(report.to_dict(), ensure_ascii=False, allow_nan=False)
     else:

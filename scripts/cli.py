@@ -21,6 +21,10 @@ from importlib.metadata import PackageNotFoundError, version
 VERBS = {
     "map": "make a playable level from a song",
     "check": "say whether a level is valid, what is in it and how it plays",
+    "evaluate": "map held-out songs and judge the maps beside human ones",
+    "compare": "say what moved between two evaluations beyond the noise",
+    "convert": "turn a level into another version of the format",
+    "tokens": "print a level's token stream",
     "data": "turn a folder of maps into a dataset",
     "train": "train a model on such a dataset",
 }
@@ -33,7 +37,7 @@ EXTRA_OF_PACKAGE = {
     "audiotools": "dac",
     "dac": "dac",
     "flash_attn": "gpu",
-    "matplotlib": "test",
+    "matplotlib": "report",
     "mir_eval": "test",
 }
 

@@ -138,3 +138,12 @@ def test_clear_onsets_are_heard():
     strength[[100, 400, 403, 800]] = [5, 5, 4, 6]
     assert heard_onsets(strength, 100.0) == [1.0, 4.0, 8.0]
     assert heard_onsets(np.zeros(100), 100.0) == heard_onsets([], 100.0) == []
+
+
+def test_a_songs_own_maps_are_no_source_of_copies():
+    beatmap = random_map()
+    index = PatternIndex.from_maps([("its own", beatmap, TEMPO)])
+    copied = judge_map(beatmap, TEMPO, "Expert", patterns=index).metrics()["copied_share"]
+    own = judge_map(beatmap, TEMPO, "Expert", patterns=index, song="its own").metrics()
+    assert copied == 1
+    assert own["copied_share"] == 0

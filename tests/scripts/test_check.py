@@ -54,7 +54,7 @@ def test_json_is_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     report = json.loads(capsys.readouterr().out)
     assert report["valid"] is True
     assert report["findings"] == []
-    (expert,) = report["difficulties"]
+    (expert,) = report["difficulties"].values()
     assert (expert["difficulty"], expert["notes"], expert["njs"]) == ("Expert", 3, 14)
     assert expert["parity"]["where"] == [{"beat": 5, "color": 0}]
 
@@ -79,3 +79,53 @@ def test_no_level_exits_1_without_a_traceback(
     shown = capsys.readouterr()
     assert "expected" in shown.out + shown.err
     assert "Traceback" not in shown.out + shown.err
+
+
+def test_modded_objects_and_unreadable_files_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _level(tmp_path / "level", (*NOTES, ColorNote(6, 9, 0, 0, 1)))
+    assert _run(str(path), "--json") == 1
+    (expert,) = json.loads(capsys.readouterr().out)["difficulties"].values()
+    assert expert["notes"] == 3
+    assert expert["modded"] == {"note off the 4x3 grid dropped": 1}
+    _run(str(path))
+    assert (
+        "left out of the counts above: note off the 4x3 grid dropped 1" in capsys.readouterr().out
+    )
+    (path / "ExpertStandard.dat").write_text("{")
+    assert _run(str(path), "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert "level.unreadable" in {one["rule"] for one in report["findings"]}
+
+
+def test_the_page_shows_findings_bar_by_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    path, out = _level(tmp_path / "level", NOTES), tmp_path / "page.html"
+    assert _run(str(path), "--html", str(out)) == 0
+    assert "parity" in capsys.readouterr().out
+    text = out.read_text(encoding="utf-8")
+    assert "Bar 2" in text
+    assert "data:image/svg+xml;base64," in text
+    assert 'src="http' not in text
+    # a level that cannot be read, and one without a note, have a page too
+    (path / "ExpertStandard.dat").write_text("{")
+    assert _run(str(path), "--html", str(out)) == 1
+    assert "level.unreadable" in out.read_text(encoding="utf-8")
+    assert _run(str(_level(tmp_path / "empty", ())), "--html", str(out)) in (0, 1)
+    assert "No playability findings" in out.read_text(encoding="utf-8")
+
+
+def test_the_findings_are_in_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _run(str(_level(tmp_path / "level", NOTES)), "--json")
+    report = json.loads(capsys.readouterr().out)
+    assert report["problems"] == []
+    expert = report["difficulties"]["ExpertStandard"]
+    (finding,) = expert["findings"]
+    assert (finding["rule"], finding["beat"], finding["seconds"]) == ("parity", 5, 2.5)
+    assert finding["weight"] > 0
+    assert finding["objects"]
+    assert expert["per_100_notes"]["parity"] == pytest.approx(33.333, abs=0.001)
+    assert "critic" in expert
