@@ -39,6 +39,9 @@ def _difficulty(report: DifficultyReport) -> Iterable[str]:
     judged = report.judgement
     counts, lights = judged.counts, judged.lights
     yield heading(f"{report.characteristic} {report.name}")
+    if not (counts.notes or counts.bombs or counts.walls or lights.events or judged.findings):
+        yield paragraph("Empty: no notes, bombs, walls or lights.", "quiet")
+        return
     yield paragraph(
         f"{counts.notes} notes, {counts.nps:.2f} a second over {counts.seconds:.0f} s (peak "
         f"{counts.peak_nps:.1f}), NJS {report.njs:g}; {counts.bombs} bombs, {counts.walls} walls, "
