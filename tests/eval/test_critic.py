@@ -67,7 +67,7 @@ def any_weights(width: int = 8, seed: int = 0) -> dict[str, np.ndarray]:
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
-@given(seed=st.integers(0, 50), bars=st.integers(-2, 9))
+@given(seed=st.integers(0, 50), bars=st.integers(-1, 9))
 def test_whole_bars_of_shift_change_nothing(seed, bars):
     beatmap = random_map(seed, moments=40)
     here = critic_input(beatmap, TEMPO, "Expert")
@@ -166,7 +166,7 @@ def test_fifty_thousand_notes_take_seconds():
     started = time.perf_counter()
     report = load_critic().score(Beatmap(color_notes=tuple(notes)), TEMPO, "ExpertPlus")
     assert time.perf_counter() - started < 10
-    assert len(report.bars) == 50_000 / 32
+    assert len(report.bars) == -(-50_000 // 32)
 
 
 def test_a_thousand_notes_take_a_blink():
