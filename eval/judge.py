@@ -28,10 +28,11 @@ from saberlm.eval.fit import (
 )
 from saberlm.eval.lights import LightReport, light_report
 from saberlm.eval.objects import ObjectUse, object_use
-from saberlm.eval.playability import PlayabilityReport, judge_playability
-from saberlm.eval.playability_rules import PlayabilityFinding
+from saberlm.eval.playability import ALL_RULES, PlayabilityReport, judge_playability
+from saberlm.eval.playability_scene import PlayabilityFinding, SetUp
 from saberlm.eval.structure import StructureFit, structure_fit
 from saberlm.eval.style import StyleDistances, StyleReference, hand_distance, unique_windows
+from saberlm.eval.swing_speed import SwingReport, swing_report
 from saberlm.eval.timing import (
     AlignmentScore,
     TimingReport,
@@ -50,14 +51,52 @@ PEAK_SECONDS = 0.03
 WEIGHTS = {
     "wall_blocked": 5.0,
     "hammer_hit": 5.0,
+    "wall_damage": 5.0,
     "handclap": 4.0,
+    "stacked_objects": 4.0,
     "swing_collision": 3.0,
     "parity": 3.0,
+    "wall_centre": 3.0,
     "vision_block": 2.0,
+    "fused_objects": 2.0,
+    "hitbox_path": 0.5,
+    "too_fast": 2.0,
+    "arc_attachment": 2.0,
+    "chain_attachment": 2.0,
+    "chain_shape": 2.0,
     "loloppe": 1.0,
+    "double_directional": 1.0,
+    "wall_short": 1.0,
+    "chain_direction": 1.0,
+    "hot_start": 1.0,
+    "reaction_time": 1.0,
+    "inline_angle": 0.5,
+    "hitbox_inline": 0.5,
+    "hitbox_staircase": 0.5,
+    "hitbox_reverse_staircase": 0.5,
+    "sharp_turn": 0.5,
+    "slow_slider": 0.5,
+    "many_dodges": 0.5,
+    "arc_direction": 0.5,
+    "arc_shape": 0.5,
+    "arc_crowd": 0.5,
+    "chain_rush": 0.5,
+    "note_speed": 0.5,
+    "jump_distance": 0.5,
+    "uneven_slider": 0.25,
+    "speed_pause": 0.25,
+    "shrado_angle": 0.25,
+    "crouch_again": 0.25,
+    "chain_early": 0.25,
+    "speed_for_density": 0.25,
+    "outro": 0.25,
+    "long_gap": 0.25,
+    "short_map": 0.25,
 }
 """How much one finding of a rule spoils, ours: what costs a hit or a saber comes first, what only
-reads badly last. Other rules weigh 1."""
+reads badly last. From `FAULT` on a finding is a fault, below it is advice: a matter of style, of
+ranking criteria or of the level around the map. Other rules weigh 1."""
+FAULT = 1.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +128,7 @@ class Judgement:
         counts: Objects, density, hands; of the vanilla map.
         playability: Findings by rule.
         findings: The same by weight, then beat.
+        swings: Speed of the hands and how they turn.
         objects: Use of arcs, chains, bombs and walls.
         lights: The light show.
         variety: Share of distinct 4-note windows; None with fewer than four moments.
@@ -109,6 +149,7 @@ class Judgement:
     counts: ObjectCounts
     playability: PlayabilityReport
     findings: tuple[JudgedFinding, ...]
+    swings: SwingReport
     objects: ObjectUse
     lights: LightReport
     variety: float | None
@@ -130,6 +171,11 @@ class Judgement:
         rates = self.playability.per_100_notes.items()
         return {rule_key(rule): round(rate, 4) for rule, rate in rates}
 
+    def _rates(self, *, faults: bool) -> float:
+        """Findings per 100 notes of all rules that find faults, or of all that advise."""
+        rates = self.per_100_notes.items()
+        return sum(rate for rule, rate in rates if (WEIGHTS.get(rule, FAULT) >= FAULT) is faults)
+
     def to_dict(self) -> dict[str, object]:
         """The judgement as plain JSON values; the keys stay."""
         parts = {
@@ -148,6 +194,7 @@ class Judgement:
             "counts": self.counts.to_dict(),
             "per_100_notes": self.per_100_notes,
             "findings": [one.to_dict() for one in self.findings],
+            "swings": self.swings.to_dict(),
             "objects": self.objects.to_dict(),
             "lights": self.lights.to_dict(),
             "variety": self.variety,
@@ -173,8 +220,10 @@ class Judgement:
             "lights_on_onsets": None
             if self.lights.lights_on_onsets is None
             else self.lights.lights_on_onsets.share,
-            "findings_per_100": sum(self.per_100_notes.values()),
+            "findings_per_100": self._rates(faults=True),
+            "advice_per_100": self._rates(faults=False),
         }
+        found |= self.swings.metrics()
         found |= {f"per_100:{rule}": rate for rule, rate in self.per_100_notes.items()}
         found |= {f"objects:{kind}": rate for kind, rate in self.objects.per_100_notes.items()}
         if self.timing is not None:
@@ -220,6 +269,7 @@ def judge_map(
     patterns: PatternIndex | None = None,
     song: str | None = None,
     critic: Critic | None = None,
+    set_up: SetUp | None = None,
 ) -> Judgement:
     """Judge one difficulty, a human's or ours.
 
@@ -236,6 +286,7 @@ def judge_map(
         patterns: Maps to look for copies in.
         song: The song's key in ``patterns``, whose own maps are then not looked at.
         critic: The learned critic, to ask it too.
+        set_up: Note speed and length of the song; what is not given is not judged.
 
     Raises:
         ValueError: An unknown difficulty, a human map without its tempo, or bad onset strength.
@@ -243,7 +294,8 @@ def judge_map(
     if (human is None) != (human_tempo is None):
         raise ValueError("expected a human map with its tempo, found one without the other")
     playable, left_out = vanilla(beatmap)
-    playability = replace(judge_playability(playable, tempo, difficulty), left_out=left_out)
+    played = judge_playability(playable, tempo, difficulty, ALL_RULES, set_up)
+    playability = replace(played, left_out=left_out)
     judged = Judgement(
         difficulty=difficulty,
         counts=count_objects(playable, tempo),
@@ -254,6 +306,7 @@ def judge_map(
                 key=lambda one: (-one.weight, one.beat, one.rule),
             )
         ),
+        swings=swing_report(playable, tempo),
         objects=object_use(playable),
         lights=_lights(beatmap, playable, tempo, strength),
         variety=unique_windows(playable, tempo),
@@ -307,7 +360,7 @@ def _judged(finding: PlayabilityFinding, tempo: TempoMap) -> JudgedFinding:
     rule = rule_key(finding.rule)
     concerned: dict[str, object] = {}
     if finding.x is not None and finding.y is not None:
-        kind = "bomb" if finding.color is None else "note"
+        kind = finding.kind or ("bomb" if finding.color is None else "note")
         concerned = {"kind": kind, "color": finding.color, "x": finding.x, "y": finding.y}
     elif finding.color is not None:
         concerned = {"kind": "swing", "color": finding.color}
@@ -316,7 +369,7 @@ def _judged(finding: PlayabilityFinding, tempo: TempoMap) -> JudgedFinding:
         finding.beat,
         round(tempo.to_seconds(finding.beat), 4),
         int((finding.beat + HALF_TICK) // BAR_BEATS) + 1,
-        WEIGHTS.get(rule, 1.0),
+        WEIGHTS.get(rule, FAULT),
         finding.message,
         (concerned,) if concerned else (),
     )

@@ -6,10 +6,26 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from saberlm.eval.playability_rules import RULES, PlayabilityFinding, PlayabilityRule
+from saberlm.eval.playability_hitbox import HITBOX_RULES
+from saberlm.eval.playability_hung import HUNG_RULES
+from saberlm.eval.playability_rules import RULES
+from saberlm.eval.playability_scene import PlayabilityFinding, PlayabilityRule, Scene, SetUp
+from saberlm.eval.playability_setup import SET_UP_RULES
+from saberlm.eval.playability_swings import SWING_RULES
+from saberlm.eval.playability_walls import WALL_RULES
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
 from saberlm.prompts.tempo import TempoMap
 from saberlm.prompts.vanilla import vanilla
+
+ALL_RULES: tuple[PlayabilityRule, ...] = (
+    *RULES,
+    *SWING_RULES,
+    *HITBOX_RULES,
+    *WALL_RULES,
+    *HUNG_RULES,
+    *SET_UP_RULES,
+)
+"""What the judge asks, in the order reports list it; the first seven the sampler's masks know."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,7 @@ def judge_playability(
     tempo: TempoMap,
     difficulty: str,
     rules: Sequence[PlayabilityRule] = RULES,
+    set_up: SetUp | None = None,
 ) -> PlayabilityReport:
     """Judge a difficulty, a human's or ours, by the playability rules.
 
@@ -64,7 +81,8 @@ def judge_playability(
         beatmap: The difficulty; what the unmodded game cannot play is left out first.
         tempo: Its beats in seconds.
         difficulty: Its name in the files (``ExpertPlus``); some rules are milder for beginners.
-        rules: The rules to judge by.
+        rules: The rules to judge by; those that the sampler's masks know unless told.
+        set_up: What the level says of note speed and song; rules that need more find nothing.
 
     Raises:
         ValueError: The difficulty's name is not one of the five.
@@ -75,7 +93,8 @@ def judge_playability(
             "a display name such as Expert+"
         )
     playable, left_out = vanilla(beatmap)
-    found = {rule.name: rule.find(playable, tempo, difficulty) for rule in rules}
+    scene = Scene(playable, tempo, difficulty, set_up or SetUp())
+    found = {rule.name: rule.find(scene) for rule in rules}
     everything = sorted((one for each in found.values() for one in each), key=_place)
     counts = {name: len(each) for name, each in found.items()}
     return PlayabilityReport(len(playable.color_notes), counts, tuple(everything), left_out)

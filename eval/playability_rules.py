@@ -9,9 +9,8 @@ drift apart. All are mirror-proof: a map and its mirror image break the same rul
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from math import cos, radians, sin
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from saberlm.eval.playability_geometry import (
     Cut,
@@ -23,6 +22,13 @@ from saberlm.eval.playability_geometry import (
     next_cell,
     turn,
 )
+from saberlm.eval.playability_scene import (
+    PlayabilityFinding,
+    PlayabilityRule,
+    Scene,
+    at_bomb,
+    at_note,
+)
 from saberlm.eval.swing import (
     BEAT_TOLERANCE,
     SECONDS_TOLERANCE,
@@ -33,52 +39,10 @@ from saberlm.eval.swing import (
 from saberlm.prompts.beatmap import (
     NUM_COLUMNS,
     NUM_ROWS,
-    Beatmap,
     Bomb,
     ColorNote,
     NoteColor,
 )
-from saberlm.prompts.tempo import TempoMap
-
-
-@dataclass(frozen=True, slots=True)
-class PlayabilityFinding:
-    """One place that breaks a rule: its beat, the cell and the hand (None: a bomb) concerned."""
-
-    beat: float
-    rule: str
-    message: str
-    color: int | None = None
-    x: int | None = None
-    y: int | None = None
-
-    def to_dict(self) -> dict[str, object]:
-        """The finding as plain JSON values."""
-        return {
-            "beat": self.beat,
-            "rule": self.rule,
-            "message": self.message,
-            "color": self.color,
-            "x": self.x,
-            "y": self.y,
-        }
-
-
-class PlayabilityRule(Protocol):
-    """What all rules have in common."""
-
-    name: str
-
-    def find(self, beatmap: Beatmap, tempo: TempoMap, difficulty: str) -> list[PlayabilityFinding]:
-        """The places of a difficulty that break the rule, at most one a note or bomb."""
-
-
-def _at_note(rule: str, message: str, note: ColorNote) -> PlayabilityFinding:
-    return PlayabilityFinding(note.beat, rule, message, int(note.color), note.x, note.y)
-
-
-def _at_bomb(rule: str, message: str, bomb: Bomb) -> PlayabilityFinding:
-    return PlayabilityFinding(bomb.beat, rule, message, None, bomb.x, bomb.y)
 
 
 class ParityBreak:
@@ -89,12 +53,12 @@ class ParityBreak:
 
     name = "parity break"
 
-    def find(self, beatmap: Beatmap, tempo: TempoMap, difficulty: str) -> list[PlayabilityFinding]:
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a swing."""
         message = "expected the hand to alternate, found a swing from where it already is"
         return [
             PlayabilityFinding(beat, self.name, message, color)
-            for beat, color in parity_errors(beatmap, tempo).where
+            for beat, color in parity_errors(scene.beatmap, scene.tempo).where
         ]
 
 
@@ -136,15 +100,15 @@ class SwingCollision:
         off = turn(line_angle(first, second), angles[0])
         return more_than(min(off, 180 - off), self.max_off_line)
 
-    def find(self, beatmap: Beatmap, tempo: TempoMap, difficulty: str) -> list[PlayabilityFinding]:
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a note that does not go with those before it in its swing."""
         found = []
         for color in NoteColor:
-            for swing in group_swings(beatmap.color_notes, color):
+            for swing in group_swings(scene.beatmap.color_notes, color):
                 for index, note in enumerate(swing):
                     if any(self._collide(earlier, note) for earlier in swing[:index]):
                         message = "expected one path through the notes of a swing"
-                        found.append(_at_note(self.name, message, note))
+                        found.append(at_note(self.name, message, note))
         return found
 
     def _collide(self, earlier: ColorNote, note: ColorNote) -> bool:
@@ -175,10 +139,10 @@ class Loloppe:
         off = (turn(line, first.angle) + turn(line, second.angle)) / 2
         return more_than(min(off, 180 - off), self.max_off_line)
 
-    def find(self, beatmap: Beatmap, tempo: TempoMap, difficulty: str) -> list[PlayabilityFinding]:
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a note that has another beside it."""
         found = []
-        for together in moments(beatmap.color_notes):
+        for together in moments(scene.beatmap.color_notes):
             ordered = sorted(together, key=note_order)
             for index, note in enumerate(ordered):
                 if any(
@@ -186,7 +150,7 @@ class Loloppe:
                     for other in ordered[:index]
                 ):
                     message = "expected one arrow or a stack along the swing, found two in parallel"
-                    found.append(_at_note(self.name, message, note))
+                    found.append(at_note(self.name, message, note))
         return found
 
 
@@ -218,15 +182,15 @@ class Handclap:
             or more_than(turn(second.angle, (line + 180) % 360), limit)
         )
 
-    def find(self, beatmap: Beatmap, tempo: TempoMap, difficulty: str) -> list[PlayabilityFinding]:
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a moment, at its first blue note that meets a red one."""
         message = "expected the hands to pass each other, found them sent together"
         found = []
-        for together in moments(beatmap.color_notes):
+        for together in moments(scene.beatmap.color_notes):
             red = [cut_of(one) for one in together if one.color == NoteColor.RED]
             for note in together:
                 if note.color == NoteColor.BLUE and any(self.clap(r, cut_of(note)) for r in red):
-                    found.append(_at_note(self.name, message, note))
+                    found.append(at_note(self.name, message, note))
                     break
         return found
 
@@ -258,13 +222,13 @@ class VisionBlock:
         """Whether a note in a centre column hides column ``x``."""
         return (x < NUM_COLUMNS // 2) == (column < NUM_COLUMNS // 2)
 
-    def find(self, beatmap: Beatmap, tempo: TempoMap, difficulty: str) -> list[PlayabilityFinding]:
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a hidden note."""
-        soonest, latest = self.windows[difficulty]
+        soonest, latest = self.windows[scene.difficulty]
         found = []
         centre: dict[int, tuple[float, int]] = {}
-        for together in moments(beatmap.color_notes):
-            now = tempo.to_seconds(together[0].beat)
+        for together in moments(scene.beatmap.color_notes):
+            now = scene.tempo.to_seconds(together[0].beat)
             for note in together:
                 for column, (before, color) in centre.items():
                     in_window = (
@@ -272,7 +236,7 @@ class VisionBlock:
                     )
                     if in_window and color != note.color and self.hides(column, note.x):
                         message = "expected a clear view of the note, found one in front of it"
-                        found.append(_at_note(self.name, message, note))
+                        found.append(at_note(self.name, message, note))
             for note in together:
                 if note.y == self.centre_row and note.x in self.centre_columns:
                     centre[note.x] = (now, note.color)
@@ -290,20 +254,20 @@ class HammerHit:
     name = "hammer hit"
     beats = 1 / 4
 
-    def find(self, beatmap: Beatmap, tempo: TempoMap, difficulty: str) -> list[PlayabilityFinding]:
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a bomb."""
         pointed_at: dict[tuple[int, int], list[float]] = {}
-        for note in sorted(beatmap.color_notes):
+        for note in sorted(scene.beatmap.color_notes):
             cell = next_cell(cut_of(note))
             if cell is not None:
                 pointed_at.setdefault(cell, []).append(note.beat)
         found = []
-        for bomb in beatmap.bombs:
+        for bomb in scene.beatmap.bombs:
             beats = pointed_at.get((bomb.x, bomb.y), [])
             last = bisect_right(beats, bomb.beat + BEAT_TOLERANCE) - 1
             if last >= 0 and bomb.beat - beats[last] <= self.beats + BEAT_TOLERANCE:
                 message = "expected room to follow through, found a bomb where the arrow points"
-                found.append(_at_bomb(self.name, message, bomb))
+                found.append(at_bomb(self.name, message, bomb))
         return found
 
 
@@ -322,11 +286,11 @@ class WallBlocked:
         rows = range(max(y, 0), min(y + height, NUM_ROWS))
         return [(column, row) for row in rows for column in columns]
 
-    def find(self, beatmap: Beatmap, tempo: TempoMap, difficulty: str) -> list[PlayabilityFinding]:
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a note or bomb."""
         starts: dict[tuple[int, int], list[float]] = {}
         ends: dict[tuple[int, int], list[float]] = {}  # the latest end among walls up to that start
-        for wall in sorted(beatmap.obstacles):
+        for wall in sorted(scene.beatmap.obstacles):
             for cell in self.covers(wall.x, wall.y, wall.width, wall.height):
                 before = ends.setdefault(cell, [])
                 starts.setdefault(cell, []).append(wall.beat)
@@ -338,8 +302,12 @@ class WallBlocked:
             return last >= 0 and ends[cell][last] >= item.beat - BEAT_TOLERANCE
 
         message = "expected the cell to be free, found a wall in it"
-        found = [_at_note(self.name, message, one) for one in beatmap.color_notes if blocked(one)]
-        return found + [_at_bomb(self.name, message, one) for one in beatmap.bombs if blocked(one)]
+        found = [
+            at_note(self.name, message, one) for one in scene.beatmap.color_notes if blocked(one)
+        ]
+        return found + [
+            at_bomb(self.name, message, one) for one in scene.beatmap.bombs if blocked(one)
+        ]
 
 
 RULES: tuple[PlayabilityRule, ...] = (
@@ -351,4 +319,5 @@ RULES: tuple[PlayabilityRule, ...] = (
     Loloppe(),
     WallBlocked(),
 )
-"""All rules, in the order reports list them."""
+"""The rules that the sampler's masks know too, in the order reports list them; the judge asks more
+(`saberlm.eval.playability.ALL_RULES`)."""

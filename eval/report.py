@@ -13,10 +13,12 @@ from saberlm.eval.critic import FACTS_NAME, SHIPPED, Critic, load_critic
 from saberlm.eval.curves import density_curve
 from saberlm.eval.findings import Finding
 from saberlm.eval.judge import BAR_BEATS, Judgement, judge_map
+from saberlm.eval.playability_scene import SetUp
 from saberlm.eval.swing import ParityReport, parity_errors
 from saberlm.eval.validity import validate_level
+from saberlm.eval.validity_media import audio_seconds
 from saberlm.prompts.beatmap import DIFFICULTIES, Difficulty, Level
-from saberlm.prompts.mapfile import read_level
+from saberlm.prompts.mapfile import open_level_files, read_level
 from saberlm.prompts.tempo import TempoMap
 from saberlm.prompts.vanilla import vanilla
 
@@ -74,6 +76,7 @@ class DifficultyReport:
             "per_100_notes": self.judgement.per_100_notes,
             "findings": [one.to_dict() for one in self.judgement.findings],
             "critic": None if (seen := self.judgement.critic) is None else seen.to_dict(),
+            "swings": self.judgement.swings.to_dict(),
             "lighting": self.judgement.lights.to_dict(),
             "variety": self.judgement.variety,
             "parity": parity,
@@ -131,7 +134,8 @@ def check_level(path: Path) -> LevelReport:
     findings = validate_level(path)
     try:
         level = read_level(path, characteristic=None)
-        reports = tuple(_judge(level, one) for one in level.difficulties)
+        duration = _song_seconds(path, level)
+        reports = tuple(_judge(level, one, duration) for one in level.difficulties)
     except ValueError as problem:
         unread = Finding("error", "level.unreadable", "", str(problem))
         return LevelReport(str(path), "", 0.0, (unread, *findings), ())
@@ -148,7 +152,15 @@ def check_level(path: Path) -> LevelReport:
     )
 
 
-def _judge(level: Level, difficulty: Difficulty) -> DifficultyReport:
+def _song_seconds(path: Path, level: Level) -> float | None:
+    """Length of the level's sound, None where there is none to be read."""
+    files = open_level_files(path)
+    name = level.info.audio_filename
+    found = audio_seconds(files.read(name)) if name in files else None
+    return found or level.info.duration or None
+
+
+def _judge(level: Level, difficulty: Difficulty, duration: float | None) -> DifficultyReport:
     beatmap, modded = vanilla(difficulty.beatmap)
     tempo = TempoMap(level.info.bpm, beatmap.bpm_events)
     last = max((note.beat for note in beatmap.color_notes), default=0.0)
@@ -159,7 +171,13 @@ def _judge(level: Level, difficulty: Difficulty) -> DifficultyReport:
         difficulty.characteristic,
         difficulty.name,
         difficulty.njs,
-        judge_map(difficulty.beatmap, tempo, name, critic=shipped_critic()),
+        judge_map(
+            difficulty.beatmap,
+            tempo,
+            name,
+            critic=shipped_critic(),
+            set_up=SetUp(difficulty.njs, difficulty.offset, duration),
+        ),
         parity_errors(beatmap, tempo),
         tuple(density_curve(beatmap, tempo, CURVE_SECONDS)),
         tuple(tempo.to_seconds(bars).tolist()),

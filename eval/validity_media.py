@@ -33,6 +33,18 @@ def check_audio(data: bytes, log: FindingLog) -> float | None:
     return seconds
 
 
+def audio_seconds(data: bytes) -> float | None:
+    """Length of a sound by its header alone; None where it has none or cannot be read."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as sound:
+            seconds = float(sound.frames / sound.samplerate) if sound.samplerate else 0.0
+    except (soundfile.SoundFileError, RuntimeError, TypeError):
+        return None
+    return seconds if 0 < seconds < 1e6 else None
+
+
 def _decodes(sound: object) -> bool:
     import soundfile
 

@@ -32,6 +32,7 @@ from saberlm.eval.evaluation import (
 )
 from saberlm.eval.fit import notes_per_second
 from saberlm.eval.judge import judge_map
+from saberlm.eval.playability_scene import SetUp
 from saberlm.eval.report import check_level, shipped_critic
 from saberlm.eval.style import StyleReference
 from saberlm.eval.timing import Floats, unique_onsets
@@ -278,6 +279,9 @@ class SongJudge:
             patterns=self.train.patterns,
             song=song.key,
             critic=self.critic,
+            set_up=SetUp(
+                duration=heard.length + song.grid.offset_seconds, beat_0=song.grid.offset_seconds
+            ),
         )
         return map_row(song.key, system, judged, beatmap, tempo or song.tempo, more)
 

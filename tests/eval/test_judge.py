@@ -13,7 +13,8 @@ from map_kit import TEMPO, notes_at, random_map
 
 from saberlm.eval.copied import PatternIndex
 from saberlm.eval.judge import WEIGHTS, heard_onsets, judge_map, rule_key
-from saberlm.eval.playability_rules import RULES
+from saberlm.eval.playability import ALL_RULES
+from saberlm.eval.playability_scene import SetUp
 from saberlm.eval.style import StyleReference
 from saberlm.prompts.beatmap import Beatmap, Bomb, ColorNote, Obstacle
 
@@ -40,7 +41,7 @@ def test_everything_is_judged_and_is_plain_json():
     found = json.loads(json.dumps(judged.to_dict(), allow_nan=False))
     assert all(found[part] is not None for part in PARTS - {"critic"})
     assert found["counts"]["notes"] == len(random_map().color_notes)
-    assert found["per_100_notes"].keys() == {rule_key(rule.name) for rule in RULES}
+    assert found["per_100_notes"].keys() == {rule_key(rule.name) for rule in ALL_RULES}
     assert judged.metrics()["f1@50"] == 1
     assert judged.metrics()["count_ratio"] == 1
     assert judged.metrics()["structure_correlation"] == pytest.approx(1)
@@ -86,7 +87,8 @@ def test_findings_come_heaviest_first_with_place_and_object():
         ColorNote(16, 2, 1, 1, 1),
     )
     judged = judge_map(Beatmap(notes, bombs=(Bomb(16.125, 2, 0),)), TEMPO, "Expert")
-    first, second = judged.findings
+    first, second, *rest = judged.findings
+    assert {one.rule for one in rest} == {"double_directional", "short_map"}
     assert (first.rule, first.beat, first.seconds, first.bar) == ("hammer_hit", 16.125, 8.0625, 5)
     assert first.objects == ({"kind": "bomb", "color": None, "x": 2, "y": 0},)
     assert (second.rule, second.bar) == ("parity", 3)
@@ -95,7 +97,20 @@ def test_findings_come_heaviest_first_with_place_and_object():
 
 
 def test_every_rule_has_a_weight():
-    assert {rule_key(rule.name) for rule in RULES} <= set(WEIGHTS)
+    assert [rule_key(rule.name) for rule in ALL_RULES] == list(
+        judge_map(Beatmap(), TEMPO, "Easy").per_100_notes
+    )
+    assert {rule_key(rule.name) for rule in ALL_RULES} == set(WEIGHTS)
+
+
+def test_faults_and_advice_are_told_apart():
+    notes = tuple(ColorNote(8 + i, 1, 0, 0, i % 2) for i in range(100))  # over by 51.5 s
+    metrics = judge_map(Beatmap(notes), TEMPO, "Expert", set_up=SetUp(10.0, 0.0, 54.5)).metrics()
+    assert metrics["findings_per_100"] == metrics["advice_per_100"] == 0
+    late = judge_map(Beatmap(notes), TEMPO, "Expert", set_up=SetUp(10.0, 0.0, 53.5)).metrics()
+    assert (late["findings_per_100"], late["advice_per_100"]) == (0, 1)
+    hot = judge_map(Beatmap(notes), TEMPO, "Expert", set_up=SetUp(beat_0=-3.0)).metrics()
+    assert (hot["findings_per_100"], hot["advice_per_100"]) == (1, 0)
 
 
 @given(st.integers(0, 2**16), st.integers(2, 40))
