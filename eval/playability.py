@@ -82,7 +82,8 @@ def judge_playability(
         tempo: Its beats in seconds.
         difficulty: Its name in the files (``ExpertPlus``); some rules are milder for beginners.
         rules: The rules to judge by; those that the sampler's masks know unless told.
-        set_up: What the level says of note speed and song; rules that need more find nothing.
+        set_up: What the level says of note speed and song; rules about what is not known find
+            nothing.
 
     Raises:
         ValueError: The difficulty's name is not one of the five.
@@ -93,7 +94,7 @@ def judge_playability(
             "a display name such as Expert+"
         )
     playable, left_out = vanilla(beatmap)
-    scene = Scene(playable, tempo, difficulty, set_up or SetUp())
+    scene = Scene(playable, tempo, difficulty, set_up)
     found = {rule.name: rule.find(scene) for rule in rules}
     everything = sorted((one for each in found.values() for one in each), key=_place)
     counts = {name: len(each) for name, each in found.items()}

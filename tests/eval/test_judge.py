@@ -88,7 +88,7 @@ def test_findings_come_heaviest_first_with_place_and_object():
     )
     judged = judge_map(Beatmap(notes, bombs=(Bomb(16.125, 2, 0),)), TEMPO, "Expert")
     first, second, *rest = judged.findings
-    assert {one.rule for one in rest} == {"double_directional", "short_map"}
+    assert {one.rule for one in rest} == {"double_directional"}
     assert (first.rule, first.beat, first.seconds, first.bar) == ("hammer_hit", 16.125, 8.0625, 5)
     assert first.objects == ({"kind": "bomb", "color": None, "x": 2, "y": 0},)
     assert (second.rule, second.bar) == ("parity", 3)
@@ -104,10 +104,10 @@ def test_every_rule_has_a_weight():
 
 
 def test_faults_and_advice_are_told_apart():
-    notes = tuple(ColorNote(8 + i, 1, 0, 0, i % 2) for i in range(100))  # over by 51.5 s
-    metrics = judge_map(Beatmap(notes), TEMPO, "Expert", set_up=SetUp(10.0, 0.0, 54.5)).metrics()
+    notes = tuple(ColorNote(8 + i, 1, 0, 0, i % 2) for i in range(100))  # over after 53.5 s
+    metrics = judge_map(Beatmap(notes), TEMPO, "Expert", set_up=SetUp(10.0, 0.0, 56.5)).metrics()
     assert metrics["findings_per_100"] == metrics["advice_per_100"] == 0
-    late = judge_map(Beatmap(notes), TEMPO, "Expert", set_up=SetUp(10.0, 0.0, 53.5)).metrics()
+    late = judge_map(Beatmap(notes), TEMPO, "Expert", set_up=SetUp(10.0, 0.0, 54.5)).metrics()
     assert (late["findings_per_100"], late["advice_per_100"]) == (0, 1)
     hot = judge_map(Beatmap(notes), TEMPO, "Expert", set_up=SetUp(beat_0=-3.0)).metrics()
     assert (hot["findings_per_100"], hot["advice_per_100"]) == (1, 0)

@@ -123,7 +123,8 @@ def test_the_findings_are_in_the_json(tmp_path: Path, capsys: pytest.CaptureFixt
     report = json.loads(capsys.readouterr().out)
     assert report["problems"] == []
     expert = report["difficulties"]["ExpertStandard"]
-    (finding,) = expert["findings"]
+    finding, again, short = expert["findings"]
+    assert [one["rule"] for one in (again, short)] == ["double_directional", "short_map"]
     assert (finding["rule"], finding["beat"], finding["seconds"]) == ("parity", 5, 2.5)
     assert finding["weight"] > 0
     assert finding["objects"]
