@@ -1,6 +1,10 @@
 """Shared fixtures: a tiny random model of the real shape, made here and never downloaded."""
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("saberlm", deadline=None)  # busy machines are no failures
+hypothesis.settings.load_profile("saberlm")
 
 
 @pytest.fixture(scope="session")
