@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 INFO_V1_NAME = "info.json"
+MAX_DIFFICULTIES = 200
+"""The game has 8 characteristics of 5 difficulties each."""
 
 _INFO_SIGNS = {
     2: ("_beatsPerMinute", "_difficultyBeatmapSets", "_songName"),
@@ -83,6 +85,11 @@ def read_level(path: Path, *, characteristic: str | None = "Standard") -> Level:
     version = info_version(raw)
     read_info = {1: read_info_v1, 2: read_info_v2, 4: read_info_v4}[version]
     info, entries, on_info = read_info(raw, where)
+    if len(entries) > MAX_DIFFICULTIES:
+        raise LevelError(
+            f"{where}: expected at most {MAX_DIFFICULTIES} difficulties, found {len(entries)}: "
+            "likely a damaged or malicious level"
+        )
     if info.environments == (info.environment,):
         info = replace(info, environments=())  # one way to say one thing
     notes = Counter(mended) + Counter(on_info)

@@ -549,3 +549,13 @@ def test_writing_where_one_cannot_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="expected to write the level"):
         write_level(tmp_path / name, INFO, LEVEL.difficulties, FILES)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["level", "level.zip"]
+
+
+def test_more_difficulties_than_any_level_has_are_refused(tmp_path: Path) -> None:
+    files = hand_level()
+    info = json.loads(files["info.dat"])
+    members = info["_difficultyBeatmapSets"][0]["_difficultyBeatmaps"]
+    info["_difficultyBeatmapSets"][0]["_difficultyBeatmaps"] = members * 300
+    path = write_files(tmp_path / "level", {**files, "info.dat": json.dumps(info)})
+    with pytest.raises(ValueError, match="expected at most 200 difficulties, found"):
+        read_level(path)
