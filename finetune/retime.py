@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
-from typing import TypeVar
 
 import numpy as np
 
 from saberlm.finetune.grid import FittedGrid
 from saberlm.prompts.beatmap import Beatmap, Difficulty
 from saberlm.prompts.header import Conditions
+from saberlm.prompts.retempo import move_beats
 from saberlm.prompts.tempo import TempoMap
-
-_T = TypeVar("_T")
 
 MIN_LIGHTS_PER_BEAT = 0.25
 """Below this a difficulty counts as unlit: it is taught without lights rather than taught
@@ -35,27 +31,16 @@ def retime(beatmap: Beatmap, tempo: TempoMap, grid: FittedGrid) -> Beatmap:
     def move(beat: float) -> float:
         return (float(tempo.to_seconds(beat)) - grid.offset_seconds) * grid.bpm / 60
 
-    def moved(items: tuple[_T, ...], change: Callable[[_T], _T]) -> tuple[_T, ...]:
-        return tuple(change(item) for item in items)
-
-    return Beatmap(
-        color_notes=moved(beatmap.color_notes, lambda n: replace(n, beat=move(n.beat))),
-        bombs=moved(beatmap.bombs, lambda b: replace(b, beat=move(b.beat))),
-        obstacles=moved(
-            beatmap.obstacles,
-            lambda o: replace(
-                o, beat=move(o.beat), duration=move(o.beat + o.duration) - move(o.beat)
-            ),
-        ),
-        arcs=moved(
-            beatmap.arcs, lambda a: replace(a, beat=move(a.beat), tail_beat=move(a.tail_beat))
-        ),
-        chains=moved(
-            beatmap.chains, lambda c: replace(c, beat=move(c.beat), tail_beat=move(c.tail_beat))
-        ),
-        lights=moved(beatmap.lights, lambda e: replace(e, beat=move(e.beat))),
-        boosts=moved(beatmap.boosts, lambda e: replace(e, beat=move(e.beat))),
+    played = Beatmap(
+        color_notes=beatmap.color_notes,
+        bombs=beatmap.bombs,
+        obstacles=beatmap.obstacles,
+        arcs=beatmap.arcs,
+        chains=beatmap.chains,
+        lights=beatmap.lights,
+        boosts=beatmap.boosts,
     )
+    return move_beats(played, move)
 
 
 def is_lit(beatmap: Beatmap) -> bool:

@@ -15,6 +15,7 @@ from saberlm.infer.pipeline import Song
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import Beatmap
 from saberlm.prompts.header import Conditions
+from saberlm.prompts.retempo import moved
 from saberlm.prompts.snap import snap, tick_of
 from saberlm.prompts.tempo import fold_bpm
 from saberlm.prompts.tokens import encode
@@ -58,12 +59,7 @@ class SongGrid:
 
     def moved(self, item: Any) -> Any:
         """An object with its times on the grid."""
-        changes = {"beat": item.beat * self.scale - self.shift}
-        if hasattr(item, "tail_beat"):
-            changes["tail_beat"] = item.tail_beat * self.scale - self.shift
-        if hasattr(item, "duration"):
-            changes["duration"] = item.duration * self.scale
-        return replace(item, **changes)
+        return moved(item, lambda beat: beat * self.scale - self.shift)
 
 
 def bars_between(song: Song, start_seconds: float, end_seconds: float) -> range:

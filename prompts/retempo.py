@@ -1,4 +1,5 @@
-"""A difficulty's beats counted through another tempo, so that every object keeps its second.
+"""A difficulty's beats moved: onto another grid, or through another tempo so that every object
+keeps its second.
 
 Format v4 has one tempo for all difficulties of a level; versions 2 and 3 have one for each.
 """
@@ -17,7 +18,19 @@ from saberlm.prompts.tempo import TempoMap
 SAME_SECONDS = 1e-6
 """Tempos whose beats lie within this of each other, in seconds, are one tempo."""
 
-_Beats = Callable[[float], float]
+_TIMED = (
+    "color_notes",
+    "bombs",
+    "obstacles",
+    "arcs",
+    "chains",
+    "lights",
+    "boosts",
+    "rotations",
+    "waypoints",
+    "njs_events",
+)
+
 _T = TypeVar("_T")
 
 
@@ -59,42 +72,36 @@ def with_tempo(
 
     if beatmap.extra:
         lost["custom data of a difficulty whose tempo changed: its own beats stay"] += 1
-    return replace(
-        beatmap,
-        color_notes=_moved(beatmap.color_notes, beat_of),
-        bombs=_moved(beatmap.bombs, beat_of),
-        obstacles=tuple(
-            replace(
-                wall,
-                beat=beat_of(wall.beat),
-                duration=beat_of(wall.beat + wall.duration) - beat_of(wall.beat),
-            )
-            for wall in beatmap.obstacles
-        ),
-        arcs=_moved(beatmap.arcs, beat_of, tail=True),
-        chains=_moved(beatmap.chains, beat_of, tail=True),
-        lights=_moved(beatmap.lights, beat_of),
-        boosts=_moved(beatmap.boosts, beat_of),
-        rotations=_moved(beatmap.rotations, beat_of),
-        waypoints=_moved(beatmap.waypoints, beat_of),
-        njs_events=_moved(beatmap.njs_events, beat_of),
-        group_lights=tuple(_moved_group(group, beat_of) for group in beatmap.group_lights),
-        bpm_events=events,
-    )
+    return replace(move_beats(beatmap, beat_of), bpm_events=events)
 
 
-def _moved(items: tuple[_T, ...], beat_of: _Beats, *, tail: bool = False) -> tuple[_T, ...]:
-    moved = []
-    for item in items:
-        record: Any = item
-        beats = {"beat": beat_of(record.beat)}
-        if tail:
-            beats["tail_beat"] = beat_of(record.tail_beat)
-        moved.append(replace(record, **beats))
-    return tuple(moved)
+def move_beats(beatmap: Beatmap, beat_of: Callable[[float], float]) -> Beatmap:
+    """Returns the beatmap with every object at another beat; its tempo events stay.
+
+    Args:
+        beatmap: Any difficulty.
+        beat_of: An old beat's new one, rising. Walls, arcs and chains have their ends moved too.
+    """
+    groups: dict[str, Any] = {
+        name: tuple(moved(item, beat_of) for item in getattr(beatmap, name)) for name in _TIMED
+    }
+    lights = tuple(_moved_group(group, beat_of) for group in beatmap.group_lights)
+    return replace(beatmap, **groups, group_lights=lights)
 
 
-def _moved_group(group: EventBoxGroup, beat_of: _Beats) -> EventBoxGroup:
+def moved(item: _T, beat_of: Callable[[float], float]) -> _T:
+    """Returns an object of a beatmap with its beat, and its end if it has one, moved."""
+    record: Any = item
+    changes = {"beat": beat_of(record.beat)}
+    if hasattr(record, "tail_beat"):
+        changes["tail_beat"] = beat_of(record.tail_beat)
+    if hasattr(record, "duration"):
+        changes["duration"] = beat_of(record.beat + record.duration) - changes["beat"]
+    changed: _T = replace(record, **changes)
+    return changed
+
+
+def _moved_group(group: EventBoxGroup, beat_of: Callable[[float], float]) -> EventBoxGroup:
     start = beat_of(group.beat)
 
     def length_of(beats: float) -> float:
