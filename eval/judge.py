@@ -37,6 +37,7 @@ from saberlm.eval.timing import (
     AlignmentScore,
     TimingReport,
     check_strength,
+    note_seconds,
     onset_alignment,
     timing_report,
 )
@@ -320,7 +321,7 @@ def judge_map(
     if strength is not None:
         judged = replace(
             judged,
-            sound=onset_alignment(_seconds(playable, tempo), *strength),
+            sound=onset_alignment(note_seconds(playable, tempo), *strength),
             emphasis=emphasis(playable, tempo, *strength),
         )
     if reference is not None:
@@ -397,14 +398,8 @@ def _beside(
     asked = notes_per_second(human, human_tempo) if asked_nps is None else asked_nps
     return replace(
         judged,
-        timing=timing_report(_seconds(human, human_tempo), _seconds(beatmap, tempo)),
+        timing=timing_report(note_seconds(human, human_tempo), note_seconds(beatmap, tempo)),
         rate=rate_fit(notes_per_second(beatmap, tempo), asked),
         density=density_fit(human, human_tempo, beatmap, tempo),
         structure=structure_fit(human, human_tempo, beatmap, tempo),
     )
-
-
-def _seconds(beatmap: Beatmap, tempo: TempoMap) -> list[float]:
-    beats = np.array([note.beat for note in beatmap.color_notes], np.float64)
-    seconds: list[float] = tempo.to_seconds(beats).tolist()
-    return seconds

@@ -15,6 +15,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
+from saberlm.prompts.beatmap import Beatmap
+from saberlm.prompts.tempo import TempoMap
+
 Floats = npt.NDArray[np.float64]
 
 SAME_ONSET_SECONDS = 0.001
@@ -91,6 +94,12 @@ class AlignmentScore:
     def to_dict(self) -> dict[str, object]:
         """The score as plain JSON values."""
         return asdict(self)
+
+
+def note_seconds(beatmap: Beatmap, tempo: TempoMap) -> Floats:
+    """Times of the colour notes in seconds, sorted, ``(n,)``."""
+    beats = np.array([note.beat for note in beatmap.color_notes], dtype=np.float64)
+    return np.sort(tempo.to_seconds(beats))
 
 
 def unique_onsets(seconds: Iterable[float]) -> list[float]:
@@ -198,7 +207,7 @@ def paired_errors(reference: Sequence[float], estimate: Sequence[float], window:
 
 
 def onset_alignment(
-    note_seconds: Iterable[float], strength: npt.ArrayLike, frame_rate: float
+    seconds: Iterable[float], strength: npt.ArrayLike, frame_rate: float
 ) -> AlignmentScore:
     """Score note times against the sound alone.
 
@@ -208,7 +217,7 @@ def onset_alignment(
     the metre but not the song gains little.
 
     Args:
-        note_seconds: Note times in seconds of the sound, in any order.
+        seconds: Note times in seconds of the sound, in any order.
         strength: (F,) onset strength, frame f speaking of second f / ``frame_rate``.
         frame_rate: Frames a second.
 
@@ -216,7 +225,7 @@ def onset_alignment(
         ValueError: A time, a strength or the frame rate is not a finite number, or a wrong shape.
     """
     heard = check_strength(strength, frame_rate)
-    times = np.array(unique_onsets(note_seconds))
+    times = np.array(unique_onsets(seconds))
     frames = np.rint(np.clip(times * frame_rate, -1, len(heard))).astype(np.int64)
     inside = (frames >= 0) & (frames < len(heard))
     onsets, outside = int(inside.sum()), int((~inside).sum())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
-
 from saberlm.finetune.grid import FittedGrid
 from saberlm.prompts.beatmap import Beatmap, Difficulty
 from saberlm.prompts.header import Conditions
@@ -16,12 +14,6 @@ MIN_LIGHTS_PER_BEAT = 0.25
 """Below this a difficulty counts as unlit: it is taught without lights rather than taught
 darkness."""
 _LIT_TYPES = frozenset((0, 1, 2, 3, 4))
-
-
-def note_seconds(beatmap: Beatmap, tempo: TempoMap) -> np.ndarray:
-    """Times of the colour notes in seconds, sorted, ``(n,)``."""
-    beats = np.array([n.beat for n in beatmap.color_notes], dtype=np.float64)
-    return np.sort(np.asarray(tempo.to_seconds(beats))) if len(beats) else beats
 
 
 def retime(beatmap: Beatmap, tempo: TempoMap, grid: FittedGrid) -> Beatmap:

@@ -110,21 +110,17 @@ def main(argv: list[str] | None = None) -> int:
 
 def measure(human: HumanMap, beatmap: Beatmap, others: StyleCounts) -> dict[str, float | None]:
     """All metrics of one version of a human map, judged against the map as it was."""
-    import numpy as np
 
     from saberlm.eval.fit import density_fit, notes_per_second
     from saberlm.eval.lights import light_report
     from saberlm.eval.structure import structure_fit
     from saberlm.eval.style import hand_distance, unique_windows
     from saberlm.eval.swing import parity_errors
-    from saberlm.eval.timing import onset_alignment, timing_report
+    from saberlm.eval.timing import note_seconds, onset_alignment, timing_report
 
     tempo = human.tempo
-    seconds = [
-        tempo.to_seconds(np.array([n.beat for n in one.color_notes], np.float64))
-        for one in (human.beatmap, beatmap)
-    ]
-    timing = timing_report(seconds[0].tolist(), seconds[1].tolist())
+    seconds = [note_seconds(one, tempo) for one in (human.beatmap, beatmap)]
+    timing = timing_report(seconds[0], seconds[1])
     style = StyleCounts.of(beatmap, tempo).distances(others)
     lights = light_report(beatmap, tempo)
     on_notes = lights.lights_on_notes
