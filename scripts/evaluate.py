@@ -1,9 +1,10 @@
 """`saberlm evaluate --maps PACK --split valid --out DIR`: map held-out songs and judge the maps
 beside the human ones, two baselines and the same model hearing another song.
 
-PACK is a folder of levels, or one with a manifest.jsonl. Every song's judgement is kept in
-DIR/songs, so a run that was stopped goes on where it was. DIR gets report.json and report.html; the
-main table goes to standard output, as Markdown.
+PACK is a folder of levels, or one with a manifest.jsonl. Made maps are kept in DIR/maps and every
+song's judgement in DIR/songs: a run that was stopped goes on where it was, and --rejudge judges the
+kept maps anew. DIR gets report.json and report.html; the main table goes to standard output, as
+Markdown.
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--levels", action="store_true", help="write and validate the levels too, in DIR/levels"
     )
+    parser.add_argument(
+        "--rejudge", action="store_true", help="judge the songs that were judged before again"
+    )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -68,9 +72,11 @@ def run(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
+    from saberlm.adapter.loading import model_folder
     from saberlm.eval.evaluation import markdown
     from saberlm.eval.evaluation_page import evaluation_page  # early: it needs matplotlib
     from saberlm.finetune.sources import find_sources
+    from saberlm.scripts.evaluate_maps import weights_of, write_text
     from saberlm.scripts.evaluate_songs import (
         SongJudge,
         is_done,
@@ -78,7 +84,6 @@ def run(args: argparse.Namespace) -> int:
         read_songs,
         read_train_maps,
         to_evaluation,
-        write_text,
     )
 
     given = _given(args.given)
@@ -88,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
     settings = {
         "split": args.split,
         "models": list(names),
+        "weights": {name: weights_of(model_folder(place)) for name, place in names.items()},
         "difficulties": [name for name in NAMES if name in args.difficulty],
         "given": sorted(given),
         "playability": [mode for mode in MASKS if mode in args.playability],
@@ -106,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
             f"expected songs of split {args.split!r} in {args.maps} with usable maps, found none: "
             f"{dict(left_out) or 'likely another split'}"
         )
-    todo = [song for song in songs if not is_done(args.out, song.key)]
+    todo = [song for song in songs if args.rejudge or not is_done(args.out, song.key)]
     if todo:
         judge = SongJudge(
             settings,

@@ -59,6 +59,7 @@ from saberlm.prompts.header import Conditions
 from saberlm.prompts.mapfile import read_level
 from saberlm.prompts.tempo import TempoMap
 from saberlm.prompts.vanilla import vanilla
+from saberlm.scripts.evaluate_maps import KeptMaps, MadeMaps, write_text
 
 RATING_ASKED = 9
 """As `saberlm map` asks by default."""
@@ -171,89 +172,47 @@ class SongJudge:
         self, heard: _Heard, other: HeldOutSong | None, name: str, seconds: dict[str, float]
     ) -> list[MapRow]:
         """Rows of one model: each setting of the masks, then the first with another's sound."""
-        loaded = self.models[name]
-        started = time.perf_counter()
-        song = self._on_grid(heard, loaded)
-        seconds[f"{name} tempo"] = time.perf_counter() - started
-        started = time.perf_counter()
-        encoding = encode_song(loaded.model, loaded.frontend, song)
-        seconds[f"{name} encode"] = time.perf_counter() - started
         modes = list(self.settings["playability"])
-        rows = []
-        for mode in modes:
-            rows += self._maps(heard, f"{name} {mode}", loaded, song, encoding, mode, seconds)
+        systems = [(f"{name} {mode}", mode, False) for mode in modes]
         if other is not None and self.settings["other_song"] and modes:
-            with other.audio() as path:
-                rate = loaded.frontend
-                theirs = read_song(path, rate, other.grid.bpm, other.grid.offset_seconds)
-            control = laid_over(
-                loaded.model, encode_song(loaded.model, rate, theirs), encoding.num_bars
-            )
-            system = f"{name} {modes[0]}{OTHER_SONG}"
-            rows += self._maps(heard, system, loaded, song, control, modes[0], seconds)
+            systems.append((f"{name} {modes[0]}{OTHER_SONG}", modes[0], True))
+        kept = KeptMaps(self.out, heard.song.key)
+        maker: _Maker | None = None
+        rows = []
+        for system, mode, is_control in systems:
+            made = kept.get(system)
+            if made is None:
+                maker = maker or _Maker(name, self.models[name], heard, self.settings, seconds)
+                made = maker.make(mode, other if is_control else None)
+                kept.put(system, made)
+            seconds[system] = made.seconds
+            rows += self._made_rows(heard, system, name, made)
         return rows
 
-    def _on_grid(self, heard: _Heard, loaded: LoadedModel) -> Song:
-        """The song on the human's grid, or on the one its sound gives."""
+    def _made_rows(self, heard: _Heard, system: str, name: str, made: MadeMaps) -> list[MapRow]:
+        loaded = self.models[name]
         grid = heard.song.grid
-        song = read_song(heard.path, loaded.frontend, grid.bpm, grid.offset_seconds)
-        if "bpm" in self.settings["given"]:
-            return song
-        tempo = estimate_tempo(song.samples, song.sample_rate)
-        return replace(song, bpm=tempo.bpm, offset_seconds=tempo.offset_seconds)
-
-    def _maps(
-        self,
-        heard: _Heard,
-        system: str,
-        loaded: LoadedModel,
-        song: Song,
-        encoding: SongEncoding,
-        mode: str,
-        seconds: dict[str, float],
-    ) -> list[MapRow]:
-        """All difficulties of one system, decoded in one batch."""
-        params = SamplingParams(playability=mode, seed=self.settings["seed"])
-        names = list(heard.song.maps)
-        requests = []
-        for name in names:
-            asked = completed(loaded.model, song, self._asked(heard, name))
-            seed = params.seed * 10 + DIFFICULTIES.index(name)
-            requests.append(make_request(loaded.model, encoding, song, asked, seed))
-        started = time.perf_counter()
-        made = Engine(loaded.model).generate(requests, params)
-        seconds[system] = time.perf_counter() - started
+        song = read_song(heard.path, loaded.frontend, made.bpm, made.offset_seconds)
         beatmaps, mended = {}, {}
-        for name, generated in zip(names, made, strict=True):
-            beatmaps[name], counts = to_beatmap(generated, song)
-            mended[name] = float(sum(counts.values()))
+        for difficulty, generated in made.maps.items():
+            beatmaps[difficulty], counts = to_beatmap(generated, song)
+            mended[difficulty] = float(sum(counts.values()))
         valid: dict[str, float | None] = {}
         if self.settings["levels"] and not system.endswith(OTHER_SONG):
             valid = self._level(heard, system, song, beatmaps, loaded.name)
         # From the song's beat 0 to that of the human's grid, where all are judged from.
-        shift = FittedGrid(song.bpm, heard.song.grid.offset_seconds - song.offset_seconds, 1.0)
+        shift = FittedGrid(song.bpm, grid.offset_seconds - song.offset_seconds, 1.0)
         tempo = TempoMap(song.bpm)
         rows = []
-        for name, beatmap in beatmaps.items():
+        for difficulty, beatmap in beatmaps.items():
             moved = retime(beatmap, tempo, shift) if shift.offset_seconds else beatmap
             more = {
-                "decode_seconds": seconds[system] / len(names),
-                "mended": mended[name],
+                "decode_seconds": made.seconds / len(made.maps),
+                "mended": mended[difficulty],
                 **valid,
             }
-            rows.append(self._row(heard, system, name, moved, tempo, more))
+            rows.append(self._row(heard, system, difficulty, moved, tempo, more))
         return rows
-
-    def _asked(self, heard: _Heard, name: str) -> Conditions:
-        """What a user would ask for who knows as much as the model may."""
-        human = heard.song.maps[name].conditions
-        given = self.settings["given"]
-        return Conditions(
-            difficulty=name,
-            nps=human.nps if "nps" in given else None,
-            rating=RATING_ASKED,
-            lights=human.lights if given else True,
-        )
 
     def _row(
         self,
@@ -298,6 +257,66 @@ class SongJudge:
             model_name=model,
         )  # fmt: skip
         return {"valid": float(check_level(path).valid)}
+
+
+class _Maker:
+    """A model at one song: its sound encoded once, all difficulties decoded in one batch."""
+
+    def __init__(
+        self,
+        name: str,
+        loaded: LoadedModel,
+        heard: _Heard,
+        settings: Mapping[str, Any],
+        seconds: dict[str, float],
+    ) -> None:
+        self.loaded = loaded
+        self.maps = heard.song.maps
+        self.settings = settings
+        grid = heard.song.grid
+        started = time.perf_counter()
+        song = read_song(heard.path, loaded.frontend, grid.bpm, grid.offset_seconds)
+        if "bpm" not in settings["given"]:
+            tempo = estimate_tempo(song.samples, song.sample_rate)
+            song = replace(song, bpm=tempo.bpm, offset_seconds=tempo.offset_seconds)
+        self.song = song
+        seconds[f"{name} tempo"] = time.perf_counter() - started
+        started = time.perf_counter()
+        self.encoding = encode_song(loaded.model, loaded.frontend, song)
+        seconds[f"{name} encode"] = time.perf_counter() - started
+
+    def make(self, mode: str, other: HeldOutSong | None) -> MadeMaps:
+        """All difficulties with one setting of the masks, from the sound of ``other`` if given."""
+        model, song = self.loaded.model, self.song
+        encoding = self.encoding if other is None else self._laid_over(other)
+        params = SamplingParams(playability=mode, seed=self.settings["seed"])
+        requests = []
+        for name in self.maps:
+            asked = completed(model, song, self._asked(name))
+            seed = params.seed * 10 + DIFFICULTIES.index(name)
+            requests.append(make_request(model, encoding, song, asked, seed))
+        started = time.perf_counter()
+        made = Engine(model).generate(requests, params)
+        seconds = time.perf_counter() - started
+        maps = dict(zip(self.maps, made, strict=True))
+        return MadeMaps(song.bpm, song.offset_seconds, seconds, maps)
+
+    def _laid_over(self, other: HeldOutSong) -> SongEncoding:
+        model, frontend = self.loaded.model, self.loaded.frontend
+        with other.audio() as path:
+            theirs = read_song(path, frontend, other.grid.bpm, other.grid.offset_seconds)
+        return laid_over(model, encode_song(model, frontend, theirs), self.encoding.num_bars)
+
+    def _asked(self, name: str) -> Conditions:
+        """What a user would ask for who knows as much as the model may."""
+        human = self.maps[name].conditions
+        given = self.settings["given"]
+        return Conditions(
+            difficulty=name,
+            nps=human.nps if "nps" in given else None,
+            rating=RATING_ASKED,
+            lights=human.lights if given else True,
+        )
 
 
 def open_run(out: Path, settings: Mapping[str, Any]) -> None:
@@ -388,13 +407,6 @@ def to_evaluation(
         seconds[song.key] = {name: round(value, 3) for name, value in kept["seconds"].items()}
     about = {**settings, "songs": len(seconds)}
     return Evaluation(about, tuple(rows), seconds, dict(reasons))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def from_beat_0(strength: Any, rate: float, offset_seconds: float) -> Floats:

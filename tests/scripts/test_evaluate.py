@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts.beatmap import Beatmap, ColorNote, Difficulty, LevelInfo, LightEvent
@@ -166,6 +168,34 @@ def test_a_run_goes_on_where_it_stopped(
     out = capsys.readouterr().out
     assert "| tiny soft |" in out
     assert "over another song's audio" in out
+
+
+def test_kept_maps_are_judged_again_and_not_made_again(
+    pack: Path, model: Path, done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made_again(*_: object) -> None:
+        raise AssertionError("the engine was asked")
+
+    before = report(done)["rows"]
+    stamps = {path: path.stat().st_mtime_ns for path in (done / "songs").glob("*.json")}
+    assert len(stamps) == 2
+    monkeypatch.setattr("saberlm.scripts.evaluate_songs.Engine", made_again)
+    more = ("--model", model, "--n", 2, "--levels", "--seed", 3, "--rejudge")
+    assert evaluate(pack, done, *more) == 0
+    assert all(path.stat().st_mtime_ns > stamp for path, stamp in stamps.items())
+    assert report(done)["rows"] == before
+
+
+def test_a_model_trained_on_is_another_run(
+    pack: Path, done: Path, tiny_model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = deepcopy(tiny_model)
+    with torch.no_grad():
+        next(other.parameters()).add_(0.01)
+    other.save_pretrained(tmp_path / "tiny")
+    more = ("--model", tmp_path / "tiny", "--n", 2, "--levels", "--seed", 3)
+    assert evaluate(pack, done, *more) == 1
+    assert "with other weights" in capsys.readouterr().err
 
 
 def test_other_settings_are_another_run(

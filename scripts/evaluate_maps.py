@@ -1,0 +1,88 @@
+"""The maps that an evaluation made of a song, kept as tokens: judged again by a newer judge they
+need not be made again, and a run that was stopped loses one system's maps of one song at most."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from saberlm.infer.engine import GeneratedMap
+
+
+@dataclass(frozen=True)
+class MadeMaps:
+    """What a system made of a song.
+
+    Attributes:
+        bpm: The grid that the model was given or found.
+        offset_seconds: Song time of its beat 0.
+        seconds: Wall time of decoding all difficulties together.
+        maps: By difficulty.
+    """
+
+    bpm: float
+    offset_seconds: float
+    seconds: float
+    maps: Mapping[str, GeneratedMap]
+
+
+class KeptMaps:
+    """The maps of one song by system, in ``DIR/maps/KEY.json``.
+
+    Args:
+        out: Folder of the run.
+        key: The song's.
+    """
+
+    def __init__(self, out: Path, key: str) -> None:
+        self.path = out / "maps" / f"{key}.json"
+        self._kept: dict[str, Any] = {}
+        if self.path.exists():
+            self._kept = json.loads(self.path.read_text(encoding="utf-8"))
+
+    def get(self, system: str) -> MadeMaps | None:
+        """What a system made; None where it has not yet."""
+        kept = self._kept.get(system)
+        if kept is None:
+            return None
+        maps = {
+            name: GeneratedMap(one["bars"], Counter(one["counts"]))
+            for name, one in kept["maps"].items()
+        }
+        return MadeMaps(kept["bpm"], kept["offset_seconds"], kept["seconds"], maps)
+
+    def put(self, system: str, made: MadeMaps) -> None:
+        """Keep what a system made, at once."""
+        self._kept[system] = {
+            "bpm": made.bpm,
+            "offset_seconds": made.offset_seconds,
+            "seconds": made.seconds,
+            "maps": {
+                name: {"bars": one.bars, "counts": dict(one.counts)}
+                for name, one in made.maps.items()
+            },
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(self.path, json.dumps(self._kept, separators=(",", ":")))
+
+
+def weights_of(folder: Path) -> str:
+    """What tells one training of a model from the next: the start of its weights' SHA-256."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:12]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
