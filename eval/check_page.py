@@ -3,13 +3,22 @@ bar. Needs matplotlib, which the extra ``report`` brings."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import repeat
 
 from saberlm.eval.html import folded, heading, html_table, page, paragraph, picture
 from saberlm.eval.judge import JudgedFinding
+from saberlm.eval.playability import WEIGHTS
+from saberlm.eval.playability_scene import FAULT
 from saberlm.eval.plots import timeline
-from saberlm.eval.report import CURVE_SECONDS, DifficultyReport, LevelReport
+from saberlm.eval.report import (
+    CURVE_SECONDS,
+    DifficultyReport,
+    LevelReport,
+    critic_text,
+    objects_text,
+)
 
 MAX_ROWS = 500
 """Findings listed; the heaviest are kept, and the page says how many it leaves out."""
@@ -18,7 +27,7 @@ MAX_ROWS = 500
 def check_page(report: LevelReport) -> str:
     """The whole page."""
     errors = len(report.errors)
-    verdict = "valid" if report.valid else f"invalid: {errors} errors"
+    verdict = "valid" if report.valid else f"invalid: {errors} error{'s'[: errors != 1]}"
     body = [paragraph(f"{report.path}: {verdict}", "good" if report.valid else "bad")]
     if report.findings:
         rows = [
@@ -51,29 +60,35 @@ def _difficulty(report: DifficultyReport) -> Iterable[str]:
     if not found:
         yield paragraph("No playability findings.", "good")
     else:
-        number = {rule: sum(one.rule == rule for one in judged.findings) for rule, _ in found}
-        rows = [[rule.replace("_", " "), str(number[rule]), f"{rate:.2f}"] for rule, rate in found]
-        yield html_table(["rule", "findings", "per 100 notes"], rows)
+        number = Counter(one.rule for one in judged.findings)
+        rows = [
+            [rule.replace("_", " "), f"{WEIGHTS[rule]:g}",
+             "fault" if WEIGHTS[rule] >= FAULT else "advice", str(number[rule]), f"{rate:.2f}"]
+            for rule, rate in sorted(found, key=lambda one: (-WEIGHTS[one[0]], -one[1]))
+        ]  # fmt: skip
+        yield html_table(["rule", "weight", "kind", "findings", "per 100 notes"], rows, (2,))
     picture_of = timeline(report.curve, CURVE_SECONDS, judged.findings, report.bar_seconds)
     yield picture(picture_of, f"density and findings of {report.name} over time")
+    if used := objects_text(judged):
+        yield paragraph(used, "quiet")
+    if judged.critic is not None and judged.critic.score is not None:
+        yield paragraph(critic_text(judged.critic), "quiet")
     if judged.findings:
         yield folded("The heaviest findings first", [_listed(judged.findings[:MAX_ROWS])])
-        yield folded("Bar by bar", _bars(judged.findings[:MAX_ROWS]))
+        listed = sorted(judged.findings[:MAX_ROWS], key=_by_beat)
+        yield folded("Bar by bar", [_listed(listed, each_bar_once=True)])
     if len(judged.findings) > MAX_ROWS:
         yield paragraph(f"{len(judged.findings) - MAX_ROWS} lighter findings not listed", "quiet")
 
 
-def _bars(findings: Sequence[JudgedFinding]) -> Iterable[str]:
-    for bar, inside in groupby(sorted(findings, key=_by_beat), key=lambda one: one.bar):
-        yield heading(f"Bar {bar}", 4)
-        yield _listed(list(inside))
-
-
-def _listed(findings: Iterable[JudgedFinding]) -> str:
+def _listed(findings: Sequence[JudgedFinding], *, each_bar_once: bool = False) -> str:
+    """A table of findings; ``each_bar_once`` names a bar at the first of its findings only."""
+    bars = [0, *(one.bar for one in findings)] if each_bar_once else repeat(None)
     rows = [
-        [f"{one.bar}", f"{one.beat:.3f}", _clock(one.seconds), one.rule.replace("_", " "),
-         f"{one.weight:g}", _objects(one), one.message]
-        for one in findings
+        ["" if one.bar == before else f"Bar {one.bar}", f"{one.beat:.3f}",
+         _clock(one.seconds), one.rule.replace("_", " "), f"{one.weight:g}",
+         _objects(one), one.message]
+        for before, one in zip(bars, findings, strict=False)
     ]  # fmt: skip
     titles = ["bar", "beat", "time", "rule", "weight", "object", "message"]
     return html_table(titles, rows, (3, 5, 6))

@@ -40,6 +40,10 @@ WEIGHTS_NAME, FACTS_NAME = "critic.safetensors", "critic.json"
 DILATIONS = (1, 2, 4)
 KERNEL = 5
 """Notes of a hand that each layer looks at, `DILATIONS` apart; all layers see 14 either side."""
+LOG_ODDS = (-25.0, 10.0)
+"""Bars of 261 human maps lie between -24.7 and 6.4."""
+MAX_BAR_NOTES = 128
+"""The fullest bar of the same maps has 42 notes."""
 FORMAT = 1
 """Of the features and the network: weights of another format are refused."""
 
@@ -89,6 +93,7 @@ class CriticReport:
             "weak_share": rounded(self.weak_share, 3),
             "human_percentile": rounded(self.human_percentile, 1),
             "left_out": self.left_out,
+            "weakest": [round(bar.beat, 3) for bar in self.weakest()],
             "bars": [
                 {
                     "beat": round(bar.beat, 3),
@@ -141,8 +146,10 @@ class Critic:
         return CriticReport(score, weak, self._percentile(score), bars, seen.left_out)
 
     def log_odds(self, seen: CriticInput) -> Floats:
-        """Each bar's log-odds of being human, (B,)."""
-        return forward(self.weights, seen)
+        """Each bar's log-odds of being human, (B,), within `LOG_ODDS`; the lowest for a bar of more
+        than `MAX_BAR_NOTES`, which is like nothing that the network was trained on."""
+        odds = np.clip(forward(self.weights, seen), *LOG_ODDS)
+        return np.where(seen.bar_notes > MAX_BAR_NOTES, LOG_ODDS[0], odds)
 
     def _percentile(self, score: float) -> float | None:
         known = self.facts.get("human_scores")

@@ -27,9 +27,15 @@ from saberlm.eval.fit import (
     rate_fit,
 )
 from saberlm.eval.lights import LightReport, light_report
-from saberlm.eval.objects import ObjectUse, object_use
-from saberlm.eval.playability import ALL_RULES, PlayabilityReport, judge_playability
-from saberlm.eval.playability_scene import PlayabilityFinding, SetUp
+from saberlm.eval.objects import ObjectReference, ObjectUse, object_use
+from saberlm.eval.playability import (
+    ALL_RULES,
+    WEIGHTS,
+    PlayabilityReport,
+    judge_playability,
+    rule_key,
+)
+from saberlm.eval.playability_scene import FAULT, PlayabilityFinding, SetUp
 from saberlm.eval.structure import StructureFit, structure_fit
 from saberlm.eval.style import StyleDistances, StyleReference, hand_distance, unique_windows
 from saberlm.eval.swing_speed import SwingReport, swing_report
@@ -48,56 +54,6 @@ from saberlm.prompts.vanilla import vanilla
 BAR_BEATS = 4
 PEAK_SECONDS = 0.03
 """A heard onset is the strongest frame this far to either side."""
-
-WEIGHTS = {
-    "wall_blocked": 5.0,
-    "hammer_hit": 5.0,
-    "wall_damage": 5.0,
-    "handclap": 4.0,
-    "stacked_objects": 4.0,
-    "swing_collision": 3.0,
-    "parity": 3.0,
-    "wall_centre": 3.0,
-    "vision_block": 2.0,
-    "fused_objects": 2.0,
-    "hitbox_path": 0.5,
-    "too_fast": 2.0,
-    "arc_attachment": 2.0,
-    "chain_attachment": 2.0,
-    "chain_shape": 2.0,
-    "loloppe": 1.0,
-    "double_directional": 1.0,
-    "wall_short": 1.0,
-    "chain_direction": 1.0,
-    "hot_start": 1.0,
-    "reaction_time": 1.0,
-    "inline_angle": 0.5,
-    "hitbox_inline": 0.5,
-    "hitbox_staircase": 0.5,
-    "hitbox_reverse_staircase": 0.5,
-    "sharp_turn": 0.5,
-    "slow_slider": 0.5,
-    "many_dodges": 0.5,
-    "arc_direction": 0.5,
-    "arc_shape": 0.5,
-    "arc_crowd": 0.5,
-    "chain_rush": 0.5,
-    "note_speed": 0.5,
-    "jump_distance": 0.5,
-    "uneven_slider": 0.25,
-    "speed_pause": 0.25,
-    "shrado_angle": 0.25,
-    "crouch_again": 0.25,
-    "chain_early": 0.25,
-    "speed_for_density": 0.25,
-    "outro": 0.25,
-    "long_gap": 0.25,
-    "short_map": 0.25,
-}
-"""How much one finding of a rule spoils, ours: what costs a hit or a saber comes first, what only
-reads badly last. From `FAULT` on a finding is a fault, below it is advice: a matter of style, of
-ranking criteria or of the level around the map. Other rules weigh 1."""
-FAULT = 1.0
 
 
 @dataclass(frozen=True)
@@ -131,6 +87,7 @@ class Judgement:
         findings: The same by weight, then beat.
         swings: Speed of the hands and how they turn.
         objects: Use of arcs, chains, bombs and walls.
+        objects_percentile: Share of human maps that use less of each.
         lights: The light show.
         variety: Share of distinct 4-note windows; None with fewer than four moments.
         hands: Distance between the two hands' cells; None without one of them.
@@ -162,6 +119,7 @@ class Judgement:
     style: StyleDistances | None = None
     sound: AlignmentScore | None = None
     emphasis: EmphasisReport | None = None
+    objects_percentile: dict[str, float | None] | None = None
     copied: Copied | None = None
     critic: CriticReport | None = None
     left_out: dict[str, int] | None = None
@@ -175,7 +133,7 @@ class Judgement:
     def _rates(self, *, faults: bool) -> float:
         """Findings per 100 notes of all rules that find faults, or of all that advise."""
         rates = self.per_100_notes.items()
-        return sum(rate for rule, rate in rates if (WEIGHTS.get(rule, FAULT) >= FAULT) is faults)
+        return sum(rate for rule, rate in rates if (WEIGHTS[rule] >= FAULT) is faults)
 
     def to_dict(self) -> dict[str, object]:
         """The judgement as plain JSON values; the keys stay."""
@@ -197,6 +155,7 @@ class Judgement:
             "findings": [one.to_dict() for one in self.findings],
             "swings": self.swings.to_dict(),
             "objects": self.objects.to_dict(),
+            "objects_percentile": self.objects_percentile,
             "lights": self.lights.to_dict(),
             "variety": self.variety,
             "hands": self.hands,
@@ -227,6 +186,9 @@ class Judgement:
         found |= self.swings.metrics()
         found |= {f"per_100:{rule}": rate for rule, rate in self.per_100_notes.items()}
         found |= {f"objects:{kind}": rate for kind, rate in self.objects.per_100_notes.items()}
+        if self.objects_percentile is not None:
+            rates = self.objects_percentile.items()
+            found |= {f"objects_percentile:{kind}": share for kind, share in rates}
         if self.timing is not None:
             scores = self.timing.scores.items()
             found |= {f"f1@{window}": score.f1 for window, score in scores}
@@ -267,6 +229,7 @@ def judge_map(
     strength: tuple[npt.ArrayLike, float] | None = None,
     reference: StyleReference | None = None,
     is_member: bool = False,
+    objects: ObjectReference | None = None,
     patterns: PatternIndex | None = None,
     song: str | None = None,
     critic: Critic | None = None,
@@ -284,6 +247,7 @@ def judge_map(
         strength: (F,) onset strength of the sound, and its frames a second.
         reference: Human maps of the same difficulty to measure style against.
         is_member: The map is one of the reference's own.
+        objects: Human maps of the same difficulty to measure the use of objects against.
         patterns: Maps to look for copies in.
         song: The song's key in ``patterns``, whose own maps are then not looked at.
         critic: The learned critic, to ask it too.
@@ -295,8 +259,7 @@ def judge_map(
     if (human is None) != (human_tempo is None):
         raise ValueError("expected a human map with its tempo, found one without the other")
     playable, left_out = vanilla(beatmap)
-    played = judge_playability(playable, tempo, difficulty, ALL_RULES, set_up)
-    playability = replace(played, left_out=left_out)
+    playability = judge_playability(beatmap, tempo, difficulty, ALL_RULES, set_up)
     judged = Judgement(
         difficulty=difficulty,
         counts=count_objects(playable, tempo),
@@ -327,6 +290,8 @@ def judge_map(
     if reference is not None:
         found = reference.distances(playable, tempo, is_member=is_member)
         judged = replace(judged, style=found)
+    if objects is not None:
+        judged = replace(judged, objects_percentile=objects.percentiles(judged.objects))
     if patterns is not None:
         judged = replace(judged, copied=patterns.copied(playable, tempo, exclude=song))
     if critic is not None:
@@ -334,10 +299,9 @@ def judge_map(
     return judged
 
 
-def rule_key(rule: str) -> str:
-    """A rule's name as a key: ``vision block`` is ``vision_block``, ``parity break`` is
-    ``parity``."""
-    return "parity" if rule == "parity break" else rule.replace(" ", "_").replace("-", "_")
+def bar_of(beat: float) -> int:
+    """Number of the bar that a beat lies in, from 1."""
+    return int((beat + HALF_TICK) // BAR_BEATS) + 1
 
 
 def heard_onsets(strength: npt.ArrayLike, frame_rate: float) -> list[float]:
@@ -369,8 +333,8 @@ def _judged(finding: PlayabilityFinding, tempo: TempoMap) -> JudgedFinding:
         rule,
         finding.beat,
         round(tempo.to_seconds(finding.beat), 4),
-        int((finding.beat + HALF_TICK) // BAR_BEATS) + 1,
-        WEIGHTS.get(rule, FAULT),
+        bar_of(finding.beat),
+        WEIGHTS[rule],
         finding.message,
         (concerned,) if concerned else (),
     )

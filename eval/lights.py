@@ -27,7 +27,8 @@ NEAR_SECONDS = 0.05
 MAX_VALUE = 12
 """Values above this mean nothing to lamps: they change nothing."""
 MAX_BARS = 100_000
-_FADES = (3, 7, 11)
+FADES = (3, 7, 11)
+"""Values that light a lamp and let it go out again."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def _lit_bars(beat: Floats, kind: Ints, on: Bools, value: Ints, first: int, bars
     end = np.full(len(beat), first + bars, dtype=np.int64)
     last_lit = -to_bars(-beat[1:])
     end[:-1][same] = last_lit[same]
-    end = np.where(np.isin(value, _FADES), np.minimum(end, start + 1), end)
+    end = np.where(np.isin(value, FADES), np.minimum(end, start + 1), end)
     lasts = np.append(~same | (beat[1:] > beat[:-1]), True) if len(beat) else on
     lit = on & lasts & (end > start)
     edges = np.zeros(bars + 1, dtype=np.int64)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from saberlm.eval.playability_hitbox import HITBOX_RULES
 from saberlm.eval.playability_hung import HUNG_RULES
+from saberlm.eval.playability_lights import LIGHT_RULES
 from saberlm.eval.playability_rules import RULES
 from saberlm.eval.playability_scene import PlayabilityFinding, PlayabilityRule, Scene, SetUp
 from saberlm.eval.playability_setup import SET_UP_RULES
 from saberlm.eval.playability_swings import SWING_RULES
 from saberlm.eval.playability_walls import WALL_RULES
+from saberlm.eval.swing import ParityReport
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
 from saberlm.prompts.tempo import TempoMap
 from saberlm.prompts.vanilla import vanilla
@@ -24,8 +26,19 @@ ALL_RULES: tuple[PlayabilityRule, ...] = (
     *WALL_RULES,
     *HUNG_RULES,
     *SET_UP_RULES,
+    *LIGHT_RULES,
 )
 """What the judge asks, in the order reports list it; the first seven the sampler's masks know."""
+
+
+def rule_key(rule: str) -> str:
+    """A rule's name as a key: ``vision block`` is ``vision_block``, ``parity break`` is
+    ``parity``."""
+    return "parity" if rule == "parity break" else rule.replace(" ", "_").replace("-", "_")
+
+
+WEIGHTS = {rule_key(rule.name): rule.weight for rule in ALL_RULES}
+"""Weight of every rule of the judge by its key; see `PlayabilityRule`."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +49,14 @@ class PlayabilityReport:
         notes: Colour notes judged.
         counts: Findings of each rule, 0 included, in the rules' order.
         findings: All findings by beat.
+        parity: How both hands alternate.
         left_out: What the unmodded game does not have and was not judged, by reason.
     """
 
     notes: int
     counts: dict[str, int]
     findings: tuple[PlayabilityFinding, ...]
+    parity: ParityReport
     left_out: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -94,11 +109,14 @@ def judge_playability(
             "a display name such as Expert+"
         )
     playable, left_out = vanilla(beatmap)
-    scene = Scene(playable, tempo, difficulty, set_up)
+    # Group lighting, which the vanilla map has lost, lights the stage all the same.
+    shown = replace(playable, group_lights=beatmap.group_lights)
+    scene = Scene(shown, tempo, difficulty, set_up)
     found = {rule.name: rule.find(scene) for rule in rules}
     everything = sorted((one for each in found.values() for one in each), key=_place)
     counts = {name: len(each) for name, each in found.items()}
-    return PlayabilityReport(len(playable.color_notes), counts, tuple(everything), left_out)
+    number = len(playable.color_notes)
+    return PlayabilityReport(number, counts, tuple(everything), scene.parity, left_out)
 
 
 def _place(finding: PlayabilityFinding) -> tuple[float, str]:

@@ -47,6 +47,7 @@ class StackedObjects:
     """
 
     name = "stacked objects"
+    weight = 4.0
     seconds = 0.01
     bomb_seconds = 0.02
 
@@ -70,6 +71,7 @@ class FusedObjects:
     """
 
     name = "fused objects"
+    weight = 2.0
     metres = 0.5
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -95,6 +97,7 @@ class InlineAngle:
     """
 
     name = "inline angle"
+    weight = 0.5
     max_turn = 90.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -121,6 +124,7 @@ class HitboxInline:
     """
 
     name = "hitbox inline"
+    weight = 0.5
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding at the later note."""
@@ -145,6 +149,7 @@ class HitboxStaircase:
     """
 
     name = "hitbox staircase"
+    weight = 0.5
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding at the note."""
@@ -167,6 +172,7 @@ class HitboxReverseStaircase:
     """
 
     name = "hitbox reverse staircase"
+    weight = 0.5
     slack_seconds = 0.034
     cells = 1.5
     max_off_line = 15.0
@@ -193,6 +199,7 @@ class HitboxPath:
     """
 
     name = "hitbox path"
+    weight = 0.5
     cells = 2.0
     max_off_line = 30.0
 
@@ -221,6 +228,7 @@ class ShradoAngle:
     """
 
     name = "shrado angle"
+    weight = 0.25
     lanes = 2
     seconds = 0.25
 

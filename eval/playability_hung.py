@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
+from math import hypot
 
 from saberlm.eval.playability_geometry import DIRECTION_ANGLES, Cut, line_angle, more_than, turn
 from saberlm.eval.playability_scene import PlayabilityFinding, Scene
@@ -27,6 +28,7 @@ class ArcAttachment:
     """
 
     name = "arc attachment"
+    weight = 2.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding an arc."""
@@ -56,6 +58,7 @@ class ArcDirection:
     """
 
     name = "arc direction"
+    weight = 0.5
     max_turn = 45.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -80,6 +83,7 @@ class ArcShape:
     """
 
     name = "arc shape"
+    weight = 0.5
     multipliers = (0.1, 1.5)
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -107,6 +111,7 @@ class ArcCrowd:
     """
 
     name = "arc crowd"
+    weight = 0.5
     most = 5
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -130,6 +135,7 @@ class ChainAttachment:
     """
 
     name = "chain attachment"
+    weight = 2.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a chain."""
@@ -150,6 +156,7 @@ class ChainDirection:
     """
 
     name = "chain direction"
+    weight = 1.0
     max_bend = 45.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -174,6 +181,7 @@ class ChainShape:
     """
 
     name = "chain shape"
+    weight = 2.0
     least_slices = 2
     columns = (-1.0, 4.0)
 
@@ -195,6 +203,34 @@ class ChainShape:
         return found
 
 
+class ChainLinks:
+    """A chain's links lie so far apart that it is more air than chain.
+
+    Source: BeatLeader (`beat-saber.md` 2.3): links are at least 12.5 % against air. Its AutoModder
+    measures the way of the chain with its squish over its links, in cells: at most 4/3, and a tenth
+    more where the tail is in another row.
+    """
+
+    name = "chain links"
+    weight = 0.5
+    most = 4 / 3
+    other_row = 1.1
+
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
+        """One finding a chain."""
+        found = []
+        for chain in scene.beatmap.chains:
+            if chain.slice_count < ChainShape.least_slices:
+                continue
+            way = hypot(chain.tail_x - chain.x, chain.tail_y - chain.y) * chain.squish
+            apart = way / (chain.slice_count - 1)
+            most = self.most * (1.0 if chain.tail_y == chain.y else self.other_row)
+            if more_than(apart, most):
+                message = f"expected links at most {most:.2f} cells apart, found {apart:.2f}"
+                found.append(_at(self.name, message, chain))
+        return found
+
+
 class ChainRush:
     """The hand's next note comes sooner after a chain than the chain took.
 
@@ -202,6 +238,7 @@ class ChainRush:
     """
 
     name = "chain rush"
+    weight = 0.5
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a chain."""
@@ -229,6 +266,7 @@ class ChainEarly:
     """
 
     name = "chain early"
+    weight = 0.25
     notes = 16
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -291,6 +329,7 @@ HUNG_RULES = (
     ChainAttachment(),
     ChainDirection(),
     ChainShape(),
+    ChainLinks(),
     ChainRush(),
     ChainEarly(),
 )

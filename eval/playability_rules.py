@@ -34,7 +34,6 @@ from saberlm.eval.swing import (
     SECONDS_TOLERANCE,
     group_swings,
     note_order,
-    parity_errors,
 )
 from saberlm.prompts.beatmap import (
     NUM_COLUMNS,
@@ -52,13 +51,14 @@ class ParityBreak:
     """
 
     name = "parity break"
+    weight = 3.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a swing."""
         message = "expected the hand to alternate, found a swing from where it already is"
         return [
             PlayabilityFinding(beat, self.name, message, color)
-            for beat, color in parity_errors(scene.beatmap, scene.tempo).where
+            for beat, color in scene.parity.where
         ]
 
 
@@ -73,6 +73,7 @@ class SwingCollision:
     """
 
     name = "swing collision"
+    weight = 3.0
     max_turn = 45.0
     max_off_line = 45.0
 
@@ -127,6 +128,7 @@ class Loloppe:
     """
 
     name = "loloppe"
+    weight = 1.0
     max_off_line = 45.0
 
     def parallel(self, first: Cut, second: Cut) -> bool:
@@ -163,6 +165,7 @@ class Handclap:
     """
 
     name = "handclap"
+    weight = 4.0
     near = 1.0
     near_angle = 45.0
     far = 8**0.5
@@ -207,6 +210,7 @@ class VisionBlock:
     """
 
     name = "vision block"
+    weight = 2.0
     windows: ClassVar[dict[str, tuple[float, float]]] = {
         "Easy": (0.025, 1.2),
         "Normal": (0.05, 1.0),
@@ -252,6 +256,7 @@ class HammerHit:
     """
 
     name = "hammer hit"
+    weight = 5.0
     beats = 1 / 4
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -278,6 +283,7 @@ class WallBlocked:
     """
 
     name = "wall blocked"
+    weight = 5.0
 
     @staticmethod
     def covers(x: int, y: int, width: int, height: int) -> list[tuple[int, int]]:

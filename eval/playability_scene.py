@@ -15,13 +15,16 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from saberlm.eval.playability_geometry import cut_of
-from saberlm.eval.swing import group_swings
+from saberlm.eval.swing import ParityReport, group_swings, parity_errors
 from saberlm.prompts.beatmap import Beatmap, Bomb, ColorNote, NoteColor
 from saberlm.prompts.tempo import TempoMap
 
 _TimedT = TypeVar("_TimedT", ColorNote, Bomb)
 FALLBACK_NJS = {"Easy": 10.0, "Normal": 10.0, "Hard": 10.0, "Expert": 12.0, "ExpertPlus": 16.0}
 """The game's own note speed where a level says 0."""
+FAULT = 1.0
+"""A rule of this weight or more finds faults (they cost a hit, a saber or the flow), one below it
+gives advice: a matter of style, of ranking criteria or of the level around the map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,11 @@ class Scene:
         return {int(color): self._swings_of(color) for color in NoteColor}
 
     @cached_property
+    def parity(self) -> ParityReport:
+        """How both hands alternate."""
+        return parity_errors(self.beatmap, self.tempo)
+
+    @cached_property
     def notes(self) -> list[tuple[float, ColorNote]]:
         """All notes with their seconds, in order of time; notes of one beat in the mirror's."""
         return self._timed(sorted(self.beatmap.color_notes, key=lambda one: one.beat))
@@ -142,9 +150,14 @@ class Scene:
 
 
 class PlayabilityRule(Protocol):
-    """What all rules have in common."""
+    """What all rules have in common.
+
+    ``weight`` says how much one finding spoils, ours: what costs a hit or a saber comes first, what
+    only reads badly last; from `FAULT` on it is a fault.
+    """
 
     name: str
+    weight: float
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """The places of a difficulty that break the rule, at most one an object."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from saberlm.eval.playability_geometry import more_than
+from saberlm.eval.playability_geometry import moments, more_than
 from saberlm.eval.playability_scene import PlayabilityFinding, Scene
 from saberlm.eval.playability_walls import CENTRE
 from saberlm.eval.swing import SECONDS_TOLERANCE
@@ -62,6 +62,7 @@ class NoteSpeed:
     """
 
     name = "note speed"
+    weight = 0.5
     least, most = 3.0, 23.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -79,6 +80,7 @@ class JumpDistance:
     """
 
     name = "jump distance"
+    weight = 0.5
     least, most = 18.0, 36.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -100,6 +102,7 @@ class ReactionTime:
     """
 
     name = "reaction time"
+    weight = 1.0
     seconds = 0.42
     expert_plus_seconds = 0.35
 
@@ -122,6 +125,7 @@ class SpeedForDensity:
     """
 
     name = "speed for density"
+    weight = 0.25
     slack = 2.0
     table: ClassVar[dict[int, tuple[float, float]]] = {
         1: (8.5, 13.5),
@@ -151,6 +155,44 @@ class SpeedForDensity:
         return [PlayabilityFinding(0.0, self.name, f"{message}, found {scene.njs:g}")]
 
 
+class SpeedForDifficulty:
+    """The note jump speed or the jump distance is unusual for the difficulty's name.
+
+    Source: the wiki's table (`beat-saber.md` 2.1); the slacks are ours: it tells what is typical,
+    and 15 % of 486 human maps, many of them old, would be outside with 5 m of slack.
+    """
+
+    name = "speed for difficulty"
+    weight = 0.25
+    slack = 2.0
+    slack_metres = 7.0
+    table: ClassVar[dict[str, tuple[float, float, float, float]]] = {
+        "Easy": (10.0, 12.0, 25.0, 30.0),
+        "Normal": (10.0, 12.0, 25.0, 30.0),
+        "Hard": (10.0, 15.0, 23.0, 30.0),
+        "Expert": (12.0, 18.0, 21.0, 27.0),
+        "ExpertPlus": (15.0, 23.0, 19.0, 27.0),
+    }
+
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
+        """One finding a map."""
+        seen = reaction_seconds(scene)
+        if seen is None or scene.njs is None:
+            return []
+        slow, fast, near, far = self.table[scene.difficulty]
+        metres = 2 * scene.njs * seen
+        if more_than(slow - self.slack, scene.njs) or more_than(scene.njs, fast + self.slack):
+            message = f"expected a note speed of about {slow:g} to {fast:g}, found {scene.njs:g}"
+        elif more_than(near - self.slack_metres, metres) or more_than(
+            metres, far + self.slack_metres
+        ):
+            message = f"expected a jump distance of about {near:g} to {far:g} m"
+            message = f"{message}, found {metres:.1f}"
+        else:
+            return []
+        return [PlayabilityFinding(0.0, self.name, message)]
+
+
 class HotStart:
     """The first note, bomb or wall in the way comes before the player is ready.
 
@@ -158,6 +200,7 @@ class HotStart:
     """
 
     name = "hot start"
+    weight = 1.0
     seconds = 1.5
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -179,6 +222,7 @@ class Outro:
     """
 
     name = "outro"
+    weight = 0.25
     least, most = 2.0, 15.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -201,6 +245,7 @@ class LongGap:
     """
 
     name = "long gap"
+    weight = 0.25
     seconds = 15.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -224,6 +269,7 @@ class ShortMap:
     """
 
     name = "short map"
+    weight = 0.25
     seconds = 45.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -236,6 +282,27 @@ class ShortMap:
             return []
         message = f"expected {self.seconds:g} s of notes, found {span:.0f}"
         return [PlayabilityFinding(notes[0][1].beat, self.name, message)]
+
+
+class ManyDoubles:
+    """Both hands play at most moments of the map.
+
+    Source: MapCheck's excessive doubles (`beat-saber.md` 2.4): over 60 %.
+    """
+
+    name = "many doubles"
+    weight = 0.25
+    most = 0.6
+
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
+        """One finding a map with notes."""
+        together = moments(scene.beatmap.color_notes) if scene.set_up is not None else []
+        doubles = sum(len({note.color for note in moment}) > 1 for moment in together)
+        if not together or doubles <= self.most * len(together):
+            return []
+        share = f"{doubles / len(together):.0%}"
+        message = f"expected both hands at {self.most:.0%} of the moments or fewer, found {share}"
+        return [PlayabilityFinding(together[0][0].beat, self.name, message)]
 
 
 def _interactive(scene: Scene) -> list[tuple[float, float]]:
@@ -259,9 +326,11 @@ SET_UP_RULES = (
     JumpDistance(),
     ReactionTime(),
     SpeedForDensity(),
+    SpeedForDifficulty(),
     HotStart(),
     Outro(),
     LongGap(),
     ShortMap(),
+    ManyDoubles(),
 )
 """Their order in reports."""

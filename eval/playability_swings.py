@@ -7,8 +7,10 @@ gives 180 (`beat-saber.md` 2.1). A swing counts from its first note.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 from saberlm.eval.playability_geometry import more_than, turn
 from saberlm.eval.playability_scene import (
@@ -55,6 +57,7 @@ class DoubleDirectional:
     """
 
     name = "double directional"
+    weight = 1.0
     max_turn = 45.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -76,6 +79,7 @@ class SharpTurn:
     """
 
     name = "sharp turn"
+    weight = 0.5
     max_turn = 90.0
     seconds = 0.15
 
@@ -91,37 +95,118 @@ class SharpTurn:
         ]
 
 
+class Burst(NamedTuple):
+    """Swings of one hand in a row, each over `TooFast.sustained` eBPM after the one before, and the
+    fastest eBPM among them."""
+
+    swings: tuple[HandSwing, ...]
+    peak: float
+
+    @property
+    def beats(self) -> float:
+        """Its length as ScoreSaber counts it, in beats of its own eBPM: two swings of a hand."""
+        return (len(self.swings) - 1) / 2
+
+
+def bursts(scene: Scene) -> Iterator[list[Burst]]:
+    """The bursts of each hand, in order."""
+    for swings in scene.swings.values():
+        found, start, peak = [], 0, 0.0
+        for index in range(1, len(swings) + 1):
+            speed = ebpm(swings[index - 1], swings[index]) if index < len(swings) else 0.0
+            if more_than(speed, TooFast.sustained):
+                peak = max(peak, speed)
+                continue
+            if peak:
+                found.append(Burst(swings[start:index], peak))
+            start, peak = index, 0.0
+        yield found
+
+
 class TooFast:
     """A hand must swing faster, or fast for longer, than ranked maps may ask for.
 
     Source: ScoreSaber's criteria (`beat-saber.md` 2.2): at most 350 eBPM sustained; bursts up to
-    380 for 8 beats, 400 for 6, 425 for 2, none above. Its rules for breaks are not judged.
+    380 for 8 beats, 400 for 6, 425 for 2, none above, in beats of the eBPM (`Burst.beats`).
     """
 
     name = "too fast"
+    weight = 2.0
     sustained = 350.0
     bursts = ((380.0, 8.0), (400.0, 6.0), (425.0, 2.0))
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a burst, where it begins."""
-        found = []
-        for swings in scene.swings.values():
-            start, peak = 0, 0.0
-            for index in range(1, len(swings) + 1):
-                speed = ebpm(swings[index - 1], swings[index]) if index < len(swings) else 0.0
-                if more_than(speed, self.sustained):
-                    peak = max(peak, speed)
-                    continue
-                beats = swings[index - 1].first.beat - swings[start].first.beat
-                if peak and beats > self.allowed(peak) + BEAT_TOLERANCE:
-                    message = f"expected {self.sustained:g} eBPM or a short burst, found {peak:.0f}"
-                    found.append(at_note(self.name, message, swings[start].first))
-                start, peak = index, 0.0
-        return found
+        return [
+            at_note(
+                self.name,
+                f"expected {self.sustained:g} eBPM or a short burst, found {burst.peak:.0f}",
+                burst.swings[0].first,
+            )
+            for hand in bursts(scene)
+            for burst in hand
+            if burst.beats > self.allowed(burst.peak)
+        ]
 
     def allowed(self, peak: float) -> float:
         """Beats that a burst of this peak may last."""
         return next((beats for most, beats in self.bursts if not more_than(peak, most)), 0.0)
+
+
+class BurstBreak:
+    """A hand has too little rest after a burst before the next.
+
+    Source: ScoreSaber's criteria (`beat-saber.md` 2.2): 1.5 times the burst or 1.5 beats, whichever
+    is longer, in beats of the burst's eBPM. A rest is what is not faster than sustained.
+    """
+
+    name = "burst break"
+    weight = 0.5
+    times = 1.5
+    beats = 1.5
+
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
+        """One finding at the later burst."""
+        found = []
+        for hand in bursts(scene):
+            for first, then in pairwise(hand):
+                rest = then.swings[0].seconds - first.swings[-1].seconds
+                rest_beats = rest * first.peak / (2 * EBPM_SECONDS)
+                least = max(self.times * first.beats, self.beats)
+                if more_than(least, rest_beats + 0.001):
+                    message = f"expected {least:g} beats between bursts, found {rest_beats:.1f}"
+                    found.append(at_note(self.name, message, then.swings[0].first))
+        return found
+
+
+class BurstClutter:
+    """A burst holds more than single arrows.
+
+    Source: ScoreSaber's criteria (`beat-saber.md` 2.2): no dots, no swings of several notes and no
+    bombs in bursts.
+    """
+
+    name = "burst clutter"
+    weight = 0.5
+
+    def find(self, scene: Scene) -> list[PlayabilityFinding]:
+        """One finding a burst, at its first swing that is no single arrow, or where it begins."""
+        bombs = [seconds for seconds, _ in scene.bombs]
+        found = []
+        for burst in (one for hand in bursts(scene) for one in hand):
+            for swing in burst.swings:
+                if len(swing.notes) > 1 or swing.entry is None:
+                    what = "a dot" if swing.entry is None else "several notes"
+                    message = f"expected single arrows in a burst, found {what}"
+                    found.append(at_note(self.name, message, swing.first))
+                    break
+            else:
+                start, end = burst.swings[0].seconds, burst.swings[-1].seconds
+                at = bisect_left(bombs, start)
+                if at < len(bombs) and bombs[at] <= end:
+                    message = "expected single arrows in a burst, found a bomb"
+                    found.append(at_note(self.name, message, burst.swings[0].first))
+        return found
 
 
 class SlowSlider:
@@ -133,6 +218,7 @@ class SlowSlider:
     """
 
     name = "slow slider"
+    weight = 0.5
     seconds = 0.025
     longest = 0.07
 
@@ -154,6 +240,7 @@ class UnevenSlider:
     """
 
     name = "uneven slider"
+    weight = 0.25
     most = 4 / 3
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -174,6 +261,7 @@ class SpeedPause:
     """
 
     name = "speed pause"
+    weight = 0.25
     seconds = 0.075
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -215,6 +303,8 @@ SWING_RULES = (
     DoubleDirectional(),
     SharpTurn(),
     TooFast(),
+    BurstBreak(),
+    BurstClutter(),
     SlowSlider(),
     UnevenSlider(),
     SpeedPause(),

@@ -35,6 +35,7 @@ class WallDamage:
     """
 
     name = "wall damage"
+    weight = 5.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a moment at which walls begin."""
@@ -54,6 +55,7 @@ class WallCentre:
     """
 
     name = "wall centre"
+    weight = 3.0
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
         """One finding a moment at which walls begin, `WallDamage`'s left out."""
@@ -75,6 +77,7 @@ class WallShort:
     """
 
     name = "wall short"
+    weight = 1.0
     seconds = 0.015
 
     def find(self, scene: Scene) -> list[PlayabilityFinding]:
@@ -99,6 +102,7 @@ class CrouchAgain:
     """
 
     name = "crouch again"
+    weight = 0.25
     seconds = 3.0
     expert_plus_seconds = 2.0
 
@@ -128,6 +132,7 @@ class ManyDodges:
     """
 
     name = "many dodges"
+    weight = 0.5
     per_second = 3.5
     dodges = 4
 

@@ -15,8 +15,10 @@ from matplotlib.figure import Figure
 
 from saberlm.eval.bootstrap import Interval
 from saberlm.eval.judge import JudgedFinding
+from saberlm.eval.playability_scene import FAULT
 
 _COLORS = ("#3b4cc0", "#c44e52", "#55a868", "#dd8452", "#8172b3", "#937860", "#8c8c8c", "#ccb974")
+BAR_STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 MAX_MARKS = 2000
 """Marks of one rule in a timeline; more of them would be one line anyway."""
 
@@ -27,7 +29,8 @@ def timeline(
     findings: Sequence[JudgedFinding],
     bar_seconds: Sequence[float] = (),
 ) -> str:
-    """A map over its time: notes a second, and below a row of marks for each rule with findings.
+    """A map over its time: notes a second, and below a row of marks for each rule with findings,
+    the heaviest rule first, faults in red and advice in grey. Bars are counted along the top.
 
     Args:
         curve: Notes a second in each window from second 0.
@@ -35,8 +38,9 @@ def timeline(
         findings: Playability findings.
         bar_seconds: Where bars begin, drawn as thin lines if there are at most 400.
     """
-    rules = sorted({one.rule for one in findings})
-    figure = Figure(figsize=(11, 2.2 + 0.22 * len(rules)), layout="constrained")
+    weights = {one.rule: one.weight for one in findings}
+    rules = sorted(weights, key=lambda rule: (weights[rule], rule))
+    figure = Figure(figsize=(13, 2.4 + 0.22 * len(rules)), layout="constrained")
     heights = [3.0, max(0.5, 0.45 * len(rules))]
     axes = figure.subplots(2, 1, sharex=True, height_ratios=heights, squeeze=False)
     density, marks = axes[0, 0], axes[1, 0]
@@ -48,10 +52,17 @@ def timeline(
                        color="0.85", linewidth=0.4, zorder=0)  # fmt: skip
     for row, rule in enumerate(rules):
         seconds = [one.seconds for one in findings if one.rule == rule][:MAX_MARKS]
-        marks.plot(seconds, [row] * len(seconds), "|", markersize=9, color=_COLORS[1])
+        color = _COLORS[1] if weights[rule] >= FAULT else _COLORS[6]
+        marks.plot(seconds, [row] * len(seconds), "|", markersize=9, color=color)
     marks.set_yticks(range(len(rules)), [rule.replace("_", " ") for rule in rules])
     marks.set(xlabel="seconds", ylim=(-0.7, max(0, len(rules) - 1) + 0.7))
     marks.set_xlim(0, max([1.0, float(edges[-1]), *(one.seconds for one in findings)]))
+    if len(bar_seconds) > 1:
+        step = next((n for n in BAR_STEPS if len(bar_seconds) <= 16 * n), BAR_STEPS[-1])
+        bars = density.secondary_xaxis("top")
+        at = range(0, len(bar_seconds), step)
+        bars.set_xticks([bar_seconds[i] for i in at], [str(i + 1) for i in at])
+        bars.set_xlabel("bar")
     return _svg(figure)
 
 

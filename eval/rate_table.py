@@ -14,10 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from saberlm.eval.evaluation import table
+from saberlm.eval.objects import KINDS, ObjectRates, ObjectReference
+from saberlm.eval.style import ASPECTS, StyleReference
 from saberlm.prompts.beatmap import DIFFICULTIES
 
 DRAWS = 1000
 PERCENTILES = (10, 50, 90)
+HALVES_DRAWS = 20
+SMALL_PARTS = (8, 24)
+"""Maps of an evaluation, as one would judge a model by."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,40 @@ def comparison_table(
         name = f"`{metric.removeprefix('per_100:')}`"
         rows.append([name, f"{found.first:.3g}", f"{found.second:.3g}", gap, verdict])
     return table(["", *titles, "difference [95 %]", "beyond noise"], rows)
+
+
+def objects_table(references: Mapping[str, ObjectReference]) -> list[str]:
+    """Use of each kind of object by difficulty as a Markdown table."""
+    spreads = {name: one.spread() for name, one in references.items()}
+    rows = [[kind, *(_use(spread[kind]) for spread in spreads.values())] for kind in KINDS]
+    return table(["", *spreads], rows)
+
+
+def halves_table(references: Mapping[str, StyleReference]) -> list[str]:
+    """Style distance of random parts of each set of human maps to the rest of it, as a Markdown
+    table: the mean over `HALVES_DRAWS` draws, of halves and of a few maps."""
+    rows = []
+    for name, reference in references.items():
+        for size in (None, *SMALL_PARTS):
+            if size is not None and size >= reference.maps // 2:
+                continue
+            draws = [reference.halves(seed, size).to_dict() for seed in range(HALVES_DRAWS)]
+            part = reference.maps // 2 if size is None else size
+            cells = (_mean([draw[aspect] for draw in draws]) for aspect in ASPECTS)
+            rows.append([name, f"{part} of {reference.maps}", *cells])
+    return table(["", "maps", *ASPECTS], rows)
+
+
+def _use(rates: ObjectRates) -> str:
+    if rates.share_of_maps is None:
+        return "-"
+    median = "" if rates.median is None else f", {rates.median:.3g}"
+    return f"{rates.share_of_maps:.0%}{median}"
+
+
+def _mean(values: Iterable[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{np.mean(known):.3f}" if known else "-"
 
 
 def _means(

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from saberlm.eval.counts import ObjectCounts
-from saberlm.eval.critic import FACTS_NAME, SHIPPED, Critic, load_critic
+from saberlm.eval.critic import FACTS_NAME, SHIPPED, Critic, CriticReport, load_critic
 from saberlm.eval.curves import density_curve
 from saberlm.eval.findings import Finding
-from saberlm.eval.judge import BAR_BEATS, Judgement, judge_map
+from saberlm.eval.judge import BAR_BEATS, Judgement, bar_of, judge_map
+from saberlm.eval.objects import human_objects
 from saberlm.eval.playability_scene import SetUp
-from saberlm.eval.swing import ParityReport, parity_errors
+from saberlm.eval.swing import ParityReport
 from saberlm.eval.validity import validate_level
 from saberlm.eval.validity_media import audio_seconds
 from saberlm.prompts.beatmap import DIFFICULTIES, Difficulty, Level
@@ -42,7 +43,6 @@ class DifficultyReport:
     name: str
     njs: float
     judgement: Judgement
-    parity: ParityReport
     curve: tuple[float, ...]
     bar_seconds: tuple[float, ...]
     mended: dict[str, int]
@@ -52,6 +52,11 @@ class DifficultyReport:
     def counts(self) -> ObjectCounts:
         """What it holds, in numbers."""
         return self.judgement.counts
+
+    @property
+    def parity(self) -> ParityReport:
+        """How both hands alternate."""
+        return self.judgement.playability.parity
 
     @property
     def key(self) -> str:
@@ -77,6 +82,7 @@ class DifficultyReport:
             "findings": [one.to_dict() for one in self.judgement.findings],
             "critic": None if (seen := self.judgement.critic) is None else seen.to_dict(),
             "swings": self.judgement.swings.to_dict(),
+            "objects_percentile": self.judgement.objects_percentile,
             "lighting": self.judgement.lights.to_dict(),
             "variety": self.judgement.variety,
             "parity": parity,
@@ -117,7 +123,6 @@ class LevelReport:
             "bpm": self.bpm,
             "valid": self.valid,
             "problems": [one.to_dict() for one in self.findings],
-            "findings": [one.to_dict() for one in self.findings],  # its older name
             "difficulties": {one.key: one.to_dict() for one in self.difficulties},
             "mended": self.mended,
         }
@@ -175,10 +180,10 @@ def _judge(level: Level, difficulty: Difficulty, duration: float | None) -> Diff
             difficulty.beatmap,
             tempo,
             name,
+            objects=human_objects(name),
             critic=shipped_critic(),
             set_up=SetUp(difficulty.njs, difficulty.offset, duration),
         ),
-        parity_errors(beatmap, tempo),
         tuple(density_curve(beatmap, tempo, CURVE_SECONDS)),
         tuple(tempo.to_seconds(bars).tolist()),
         dict(difficulty.notes_on_reading),
@@ -227,6 +232,8 @@ def _render_difficulty(report: DifficultyReport) -> list[str]:
         f"({parity.per_100_notes:.1f} per 100 notes), {parity.borderline} borderline, "
         f"{parity.resets} bomb resets",
         *_render_findings(report.judgement),
+        *([f"  {used}"] if (used := objects_text(report.judgement)) else []),
+        *_render_critic(report.judgement.critic),
     ]
     lines += _counted("mended, kept or dropped on reading", report.mended)
     lines += _counted("left out of the counts above", report.modded)
@@ -246,6 +253,33 @@ def _render_findings(judged: Judgement) -> list[str]:
     if len(judged.findings) > MAX_SHOWN:
         lines.append(f"    and {len(judged.findings) - MAX_SHOWN} lighter or later ones")
     return lines
+
+
+def _render_critic(critic: CriticReport | None) -> list[str]:
+    if critic is None or critic.score is None:
+        return []
+    return [f"  {critic_text(critic)}"]
+
+
+def objects_text(judged: Judgement) -> str:
+    """Where the map stands among human maps by each object that it uses, in words; empty where it
+    uses none or nothing is known."""
+    percentiles = (judged.objects_percentile or {}).items()
+    used = [
+        f"{kind} {100 * share:.0f}"
+        for kind, share in percentiles
+        if share is not None and judged.objects.counts[kind]
+    ]
+    return f"objects per note, percentile of human maps: {', '.join(used)}" if used else ""
+
+
+def critic_text(critic: CriticReport) -> str:
+    """A critic's verdict with a score, and the bars that look least human, in words."""
+    seen = f"critic: {critic.score:.2f}"
+    if critic.human_percentile is not None:
+        seen += f", above {critic.human_percentile:.0f} % of human maps"
+    weak = [f"bar {bar_of(one.beat)} ({one.log_odds:.1f})" for one in critic.weakest(MAX_SHOWN)]
+    return f"{seen}; weakest: {', '.join(weak)}"
 
 
 def _counted(title: str, counts: Mapping[str, int]) -> list[str]:

@@ -82,28 +82,6 @@ def structure_fit(
     return StructureFit(bars, correlation, float(one.mean()), float(two.mean()))
 
 
-def self_similarity(beatmap: Beatmap) -> Floats:
-    """Similarity of each bar to each, from the bar of the first note to that of the last.
-
-    Returns:
-        (B, B) symmetric, 0 to 1; (0, 0) without notes.
-
-    Raises:
-        ValueError: The map has more than `MAX_BARS` bars.
-    """
-    notes = note_arrays(beatmap)
-    beats = notes.moment_beat
-    if not len(beats):
-        return np.zeros((0, 0))
-    first, last = _span(beats)
-    if last - first >= MAX_BARS:
-        raise ValueError(
-            f"expected a map of at most {MAX_BARS} bars, found {last - first + 1}: "
-            "likely a stray note far behind the end"
-        )
-    return _matrix(notes, beats, first, last - first + 1)
-
-
 def _matrix(notes: NoteArrays, beats: Floats, first: int, bars: int) -> Floats:
     per_bar = int(BAR_BEATS * TICKS_PER_BEAT)
     ticks = to_ticks(beats)

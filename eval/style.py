@@ -7,14 +7,15 @@ base 2: 0 the same, 1 nothing in common; None where one side has nothing to coun
 
 A single map is always some way from a pool of maps, most of all in patterns, which are sparse. So a
 `StyleReference` also holds how far each of its own maps is from the others (`human`): that is the
-yardstick; `split_half` is the floor that two halves of the human maps leave between them.
+yardstick of a map. That of a set of maps is what two random parts of the human maps leave between
+them (`StyleReference.halves`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -79,6 +80,14 @@ class StyleDistances:
         """The distances as plain JSON values."""
         return asdict(self)
 
+    def over(self, yardstick: StyleDistances) -> dict[str, float | None]:
+        """Each distance as a multiple of another; None where either is None or that one is 0."""
+        ratios: dict[str, float | None] = {}
+        for aspect in ASPECTS:
+            ours, theirs = getattr(self, aspect), getattr(yardstick, aspect)
+            ratios[aspect] = None if ours is None or not theirs else ours / theirs
+        return ratios
+
 
 @dataclass(frozen=True, eq=False)
 class StyleCounts:
@@ -139,11 +148,13 @@ class StyleReference:
         pooled: Their counts together: long maps weigh more.
         human: By aspect, the p10, median and p90 of the distance of each map to the others; an
             aspect in which no map has one is missing (a set of one map has none).
+        counts: Each map's own.
     """
 
     maps: int
     pooled: StyleCounts
     human: Mapping[str, tuple[float, float, float]]
+    counts: tuple[StyleCounts, ...] = ()
 
     @classmethod
     def from_maps(cls, maps: Iterable[tuple[Beatmap, TempoMap]]) -> StyleReference:
@@ -157,7 +168,7 @@ class StyleReference:
             if found:
                 low, middle, high = np.percentile(np.array(found, np.float64), (10, 50, 90))
                 human[aspect] = float(low), float(middle), float(high)
-        return cls(len(counts), pooled, human)
+        return cls(len(counts), pooled, human, tuple(counts))
 
     def distances(
         self, beatmap: Beatmap, tempo: TempoMap, *, is_member: bool = False
@@ -172,46 +183,27 @@ class StyleReference:
         counts = StyleCounts.of(beatmap, tempo)
         return counts.distances(self.pooled.without(counts) if is_member else self.pooled)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The reference as plain JSON values."""
-        return {
-            "maps": self.maps,
-            "human": {aspect: list(three) for aspect, three in self.human.items()},
-            "counts": {
-                aspect: {"values": values.tolist(), "counts": counts.astype(int).tolist()}
-                for aspect, (values, counts) in self.pooled.histograms.items()
-            },
-        }
+    def set_distances(self, maps: Iterable[tuple[Beatmap, TempoMap]]) -> StyleDistances:
+        """How far a set of maps, pooled, is from the whole reference: the figure to hold against
+        `halves`."""
+        return StyleCounts.pool(StyleCounts.of(b, t) for b, t in maps).distances(self.pooled)
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> StyleReference:
-        """The reference that `to_dict` wrote.
+    def halves(self, seed: int = 0, size: int | None = None) -> StyleDistances:
+        """Distance between two random parts of the set, each pooled: the yardstick of a set of
+        maps, which is never nearer to the human maps than these are to each other.
 
-        Raises:
-            ValueError: An aspect is missing or its lists differ in length.
+        Args:
+            seed: Of the choice.
+            size: Maps in the first part, half of them where None. A set of few maps is further
+                from the others for its size alone, so give the number of maps to be judged.
+
+        Returns:
+            All None where a part is empty.
         """
-        histograms = {}
-        for aspect in ASPECTS:
-            found = data.get("counts", {}).get(aspect, {})
-            values = np.array(found.get("values", [None]), dtype=np.float64)
-            counts = np.array(found.get("counts", ()), dtype=np.float64)
-            if len(values) != len(counts):
-                raise ValueError(
-                    f"expected a style reference with as many values as counts of {aspect}, found "
-                    f"{len(values)} and {len(counts)}: likely another file or an older version"
-                )
-            histograms[aspect] = np.array(found["values"], dtype=np.int64), counts
-        human = {a: (float(t[0]), float(t[1]), float(t[2])) for a, t in data["human"].items()}
-        return cls(int(data["maps"]), StyleCounts(histograms), human)
-
-
-def split_half(maps: Sequence[tuple[Beatmap, TempoMap]], seed: int = 0) -> StyleDistances:
-    """Distance between two random halves of a set of maps; all None with fewer than two."""
-    counts = [StyleCounts.of(beatmap, tempo) for beatmap, tempo in maps]
-    order = np.random.default_rng(seed).permutation(len(counts))
-    middle = len(counts) // 2
-    first, second = ([counts[i] for i in part] for part in (order[:middle], order[middle:]))
-    return StyleCounts.pool(first).distances(StyleCounts.pool(second))
+        order = np.random.default_rng(seed).permutation(len(self.counts))
+        first = order[: len(order) // 2 if size is None else size]
+        part = StyleCounts.pool(self.counts[i] for i in first)
+        return part.distances(self.pooled.without(part))
 
 
 def unique_windows(beatmap: Beatmap, tempo: TempoMap) -> float | None:

@@ -21,7 +21,6 @@ from saberlm.prompts.tempo import TempoMap
 Floats = npt.NDArray[np.float64]
 
 SAME_ONSET_SECONDS = 0.001
-WINDOW_SECONDS = 0.05
 WINDOWS_SECONDS = (0.01, 0.02, 0.04, 0.05)
 """The tolerances that mappers' papers and programs report, so that scores can be compared."""
 NEAR_SECONDS = 0.1
@@ -134,25 +133,6 @@ def count_matches(reference: list[float], estimate: list[float], window: float) 
             left += 1
             right += 1
     return matched
-
-
-def onset_f1(
-    reference_seconds: Iterable[float],
-    estimate_seconds: Iterable[float],
-    window: float = WINDOW_SECONDS,
-) -> TimingScore:
-    """Score note times against a reference.
-
-    Args:
-        reference_seconds: The human's note times, in any order.
-        estimate_seconds: The times to score, in any order.
-        window: Largest distance of a match in seconds, inclusive.
-
-    Raises:
-        ValueError: A time is not finite, or the window is not a positive number.
-    """
-    _check_window(window)
-    return _score(unique_onsets(reference_seconds), unique_onsets(estimate_seconds), window)
 
 
 def timing_report(

@@ -1,10 +1,13 @@
 """How human maps do before the judge: every rate, by difficulty, and better maps against the rest.
 
-``python -m saberlm.scripts.human_rates MAPS [--split train] [--n N] [--sound] --out FILE.md``
-writes Markdown tables: median [p10, p90] of every metric over the maps, the share of maps without
-findings of each rule, and well-rated maps against the others. MAPS is a folder of levels or one
-with a manifest. Style is measured against the other train maps of the same difficulty, copies are
-looked for in other songs. With ``--sound`` the audio is heard too, which takes seconds a song.
+``python -m saberlm.scripts.human_rates MAPS [--split train] [--n N] [--sound] [--objects FILE.json]
+--out FILE.md`` writes Markdown tables: median [p10, p90] of every metric over the maps, the share
+of maps without findings of each rule, and well-rated maps against the others. MAPS is a folder of
+levels or one with a manifest. Style is measured against the other train maps of the same
+difficulty, copies are looked for in other songs; beside it stands how far random parts of these
+maps are from the rest. With ``--sound`` the audio is heard too, which takes seconds a song. With
+``--objects`` the use of arcs, chains, bombs and walls is kept as the judge's reference
+(`saberlm.eval.objects`).
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--n", type=int, help="judge only the first N songs")
     parser.add_argument("--sound", action="store_true", help="judge against the audio as well")
     parser.add_argument("--rating", type=float, default=RATING, help="from here on well rated")
+    parser.add_argument("--objects", type=Path, metavar="FILE.json", help="keep the object rates")
     parser.add_argument("--work", type=Path, help="folder to unpack an archive into, kept")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.md")
     args = parser.parse_args(argv)
@@ -41,19 +45,25 @@ def main(argv: list[str] | None = None) -> int:
 def _report(args: argparse.Namespace, work: Path) -> str:
     from tqdm import tqdm
 
-    from saberlm.eval.rate_table import comparison_table, spread_table
+    from saberlm.eval.objects import ObjectReference, write_references
+    from saberlm.eval.rate_table import comparison_table, halves_table, objects_table, spread_table
     from saberlm.finetune.sources import find_sources
+    from saberlm.prompts.beatmap import DIFFICULTIES
     from saberlm.scripts.evaluate_songs import read_train_maps
 
     sources = find_sources(args.maps, work)
     train = read_train_maps([one for one in sources if one.split == "train"])
     chosen = [one for one in sources if one.split == args.split][: args.n]
     left_out: Counter[str] = Counter()
+    uses: dict[str, list[Any]] = {}
     maps = [
         one
         for source in tqdm(chosen, desc="judged", unit="song", file=sys.stderr)
-        for one in _judged(source, train, args.sound, left_out)
+        for one in _judged(source, train, args.sound, left_out, uses)
     ]
+    objects = {name: ObjectReference.from_uses(uses[name]) for name in DIFFICULTIES if name in uses}
+    if args.objects is not None:
+        write_references(args.objects, objects)
     keys = list(dict.fromkeys(key for one in maps for key in one.metrics))
     rules = [key for key in keys if key.startswith("per_100:")]
     others = [key for key in keys if key not in rules]
@@ -72,6 +82,14 @@ def _report(args: argparse.Namespace, work: Path) -> str:
         "",
         *spread_table(maps, [key for key in others if key not in sums], clean=False),
         "",
+        "### Objects: share of maps that use them, and their median per 100 notes there",
+        "",
+        *objects_table(objects),
+        "",
+        "### Style distance between random parts of the train maps",
+        "",
+        *halves_table(train.references),
+        "",
         f"### {len(good)} maps rated {args.rating:g} or more against {len(rest)} rated less",
         "",
         *comparison_table(good, rest, [*sums, *rules], (f"{args.rating:g} or more", "less")),
@@ -81,8 +99,14 @@ def _report(args: argparse.Namespace, work: Path) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _judged(source: Any, train: Any, sound: bool, left_out: Counter[str]) -> Iterator[Any]:
-    """A song's maps, judged."""
+def _judged(
+    source: Any,
+    train: Any,
+    sound: bool,
+    left_out: Counter[str],
+    uses: dict[str, list[Any]],
+) -> Iterator[Any]:
+    """A song's maps, judged; their objects go to ``uses``, by difficulty."""
     from saberlm.adapter.audio import audio_info
     from saberlm.eval.judge import judge_map
     from saberlm.eval.playability_scene import SetUp
@@ -119,6 +143,7 @@ def _judged(source: Any, train: Any, sound: bool, left_out: Counter[str]) -> Ite
             song=source.key,
             set_up=SetUp(one.njs, one.offset, duration),
         )
+        uses.setdefault(one.name, []).append(judged.objects)
         yield RatedMap(source.key, one.name, source.rating, judged.metrics())
 
 

@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,15 +13,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from map_kit import TEMPO, notes_at, random_map
 
+from saberlm.eval import judge
 from saberlm.eval.copied import PatternIndex
-from saberlm.eval.judge import WEIGHTS, heard_onsets, judge_map, rule_key
-from saberlm.eval.playability import ALL_RULES
+from saberlm.eval.judge import heard_onsets, judge_map
+from saberlm.eval.objects import ObjectReference, object_use
+from saberlm.eval.playability import ALL_RULES, WEIGHTS, rule_key
 from saberlm.eval.playability_scene import SetUp
 from saberlm.eval.style import StyleReference
-from saberlm.prompts.beatmap import Beatmap, Bomb, ColorNote, Obstacle
+from saberlm.prompts.beatmap import Beatmap, Bomb, ColorNote, LightEvent, Obstacle
+from saberlm.prompts.tempo import TempoMap
 
 STRENGTH = (np.random.default_rng(0).random(80 * 100), 100.0)
-PARTS = {"timing", "rate", "density", "structure", "style", "sound", "emphasis", "copied", "critic"}
+PARTS = {
+    "timing",
+    "rate",
+    "density",
+    "structure",
+    "style",
+    "sound",
+    "emphasis",
+    "objects_percentile",
+    "copied",
+    "critic",
+}
+README = Path(judge.__file__).parent / "README.md"
 
 
 def fully(beatmap, human=None):
@@ -32,6 +49,7 @@ def fully(beatmap, human=None):
         human_tempo=TEMPO,
         strength=STRENGTH,
         reference=StyleReference.from_maps((one, TEMPO) for one in others),
+        objects=ObjectReference.from_uses(map(object_use, others)),
         patterns=PatternIndex.from_maps((str(i), m, TEMPO) for i, m in enumerate(others)),
     )
 
@@ -67,6 +85,16 @@ def test_maps_of_hardly_a_note_have_defined_scores(beats, reference):
         assert judged.metrics()["nps_ratio"] is None
 
 
+@pytest.mark.parametrize(("moments", "bpm"), [(8, 120.0), (400, 61.7), (120, 999.0)])
+def test_the_human_map_may_have_another_length_and_tempo(moments, bpm):
+    human, tempo = random_map(1, moments), TempoMap(bpm)
+    judged = judge_map(random_map(2), TEMPO, "Expert", human=human, human_tempo=tempo)
+    json.dumps(judged.to_dict(), allow_nan=False)
+    for name, value in judged.metrics().items():
+        assert value is None or math.isfinite(value), name
+    assert judged.metrics()["count_ratio"] == pytest.approx(120 / moments)
+
+
 def test_modded_objects_are_left_out_and_counted():
     fine = random_map()
     noodle = replace(
@@ -96,21 +124,26 @@ def test_findings_come_heaviest_first_with_place_and_object():
     assert judged.per_100_notes["parity"] == pytest.approx(33.3333)
 
 
-def test_every_rule_has_a_weight():
-    assert [rule_key(rule.name) for rule in ALL_RULES] == list(
-        judge_map(Beatmap(), TEMPO, "Easy").per_100_notes
-    )
-    assert {rule_key(rule.name) for rule in ALL_RULES} == set(WEIGHTS)
+def test_the_readme_lists_every_rule_with_its_weight():
+    assert list(WEIGHTS) == list(judge_map(Beatmap(), TEMPO, "Easy").per_100_notes)
+    assert len(WEIGHTS) == len(ALL_RULES)
+    text = README.read_text(encoding="utf-8")
+    section = text.split("## The playability rules")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", section, re.M)
+    assert [(key, float(weight)) for key, weight in rows] == list(WEIGHTS.items())
 
 
 def test_faults_and_advice_are_told_apart():
     notes = tuple(ColorNote(8 + i, 1, 0, 0, i % 2) for i in range(100))  # over after 53.5 s
-    metrics = judge_map(Beatmap(notes), TEMPO, "Expert", set_up=SetUp(10.0, 0.0, 56.5)).metrics()
-    assert metrics["findings_per_100"] == metrics["advice_per_100"] == 0
-    late = judge_map(Beatmap(notes), TEMPO, "Expert", set_up=SetUp(10.0, 0.0, 54.5)).metrics()
-    assert (late["findings_per_100"], late["advice_per_100"]) == (0, 1)
-    hot = judge_map(Beatmap(notes), TEMPO, "Expert", set_up=SetUp(beat_0=-3.0)).metrics()
-    assert (hot["findings_per_100"], hot["advice_per_100"]) == (1, 0)
+    beatmap = Beatmap(notes, lights=tuple(LightEvent(float(i), 1, 1) for i in range(11)))
+
+    def found(set_up):
+        metrics = judge_map(beatmap, TEMPO, "Expert", set_up=set_up).metrics()
+        return metrics["findings_per_100"], metrics["advice_per_100"]
+
+    assert found(SetUp(10.0, 0.0, 56.5)) == (0, 0)
+    assert found(SetUp(10.0, 0.0, 54.5)) == (0, 1)
+    assert found(SetUp(beat_0=-3.0)) == (1, 0)
 
 
 @given(st.integers(0, 2**16), st.integers(2, 40))

@@ -14,6 +14,8 @@ HEAD, TAIL = ColorNote(20, 2, 0, BLUE, DOWN), ColorNote(22, 2, 2, BLUE, UP)
 ARC = Arc(20, 2, 0, BLUE, DOWN, 22, 2, 2, UP)
 CHAIN = Chain(20, 2, 2, BLUE, DOWN, 20.25, 2, 0, 4)
 CHAIN_HEAD = ColorNote(20, 2, 2, BLUE, DOWN)
+SIDEWAYS = Chain(20, 2, 2, BLUE, LEFT, 20.25, 0, 2, 2, 0.66)
+SIDEWAYS_HEAD = ColorNote(20, 2, 2, BLUE, LEFT)
 EARLIER = tuple(ColorNote(i, i % 4, 1, i % 2, DOT) for i in range(16))
 
 
@@ -71,7 +73,11 @@ def test_five_arcs_a_hand(number: int, found: dict[str, int]) -> None:
             chains(replace(CHAIN, direction=UP), replace(CHAIN_HEAD, direction=UP)),
             {"chain direction": 1},
         ),
-        (chains(replace(CHAIN, slice_count=2), CHAIN_HEAD), {}),
+        (chains(replace(CHAIN, slice_count=2, tail_y=1), CHAIN_HEAD), {}),
+        (chains(replace(CHAIN, slice_count=2, squish=0.7), CHAIN_HEAD), {}),
+        (chains(replace(CHAIN, slice_count=2, squish=0.75), CHAIN_HEAD), {"chain links": 1}),
+        (chains(SIDEWAYS, SIDEWAYS_HEAD), {}),
+        (chains(replace(SIDEWAYS, squish=0.7), SIDEWAYS_HEAD), {"chain links": 1}),
         (chains(replace(CHAIN, slice_count=1), CHAIN_HEAD), {"chain shape": 1}),
         (chains(replace(CHAIN, tail_y=2), CHAIN_HEAD), {"chain shape": 1}),
         (

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rule_kit import BLUE, DOWN, SECONDS, UP, broken, notes
+from rule_kit import BLUE, DOWN, RED, SECONDS, UP, broken, notes
 
 from saberlm.eval.playability import ALL_RULES, judge_playability
 from saberlm.eval.playability_scene import Scene, SetUp
-from saberlm.eval.playability_setup import SET_UP_RULES, half_jump_beats, peak_swings
+from saberlm.eval.playability_setup import SET_UP_RULES, ManyDoubles, half_jump_beats, peak_swings
 from saberlm.prompts.beatmap import (
     DIFFICULTIES,
     Arc,
@@ -25,6 +25,8 @@ from saberlm.prompts.mirror import mirror
 from saberlm.prompts.tempo import TempoMap
 
 FINE = SetUp(njs=12.0, offset=0.0, duration=60.0)
+ODD_SPEED = {"note speed", "speed for density", "speed for difficulty"}
+SOON = {"jump distance", "speed for difficulty"}
 
 
 def lone_hand(start: float = 2.0, end: float = 52.0, step: float = 1.0) -> Beatmap:
@@ -52,19 +54,25 @@ def test_half_jump(njs: float, offset: float, bpm: float, beats: float) -> None:
     ("set_up", "difficulty", "found"),
     [
         (FINE, "Expert", set()),
-        (replace(FINE, njs=23.5), "Expert", {"note speed", "jump distance", "speed for density"}),
-        (replace(FINE, njs=2.9), "Expert", {"note speed", "speed for density"}),
+        (replace(FINE, njs=23.5), "Expert", ODD_SPEED | {"jump distance"}),
+        (replace(FINE, njs=2.9), "Expert", ODD_SPEED),
         (replace(FINE, njs=15.0), "Expert", set()),
         (replace(FINE, njs=16.0), "Expert", {"speed for density"}),
         (replace(FINE, njs=0), "Expert", set()),  # the game's own 12
         (replace(FINE, njs=None), "Expert", set()),
-        (replace(FINE, offset=0.5), "Expert", set()),  # 36 m
-        (replace(FINE, offset=0.6), "Expert", {"jump distance"}),
+        (replace(FINE, offset=0.41), "Expert", set()),  # 34 m
+        (replace(FINE, offset=0.42), "Expert", {"speed for difficulty"}),
+        (replace(FINE, offset=0.5), "Hard", set()),  # 36 m
+        (replace(FINE, offset=0.6), "Hard", {"jump distance", "speed for difficulty"}),
+        (replace(FINE, njs=10.0), "Expert", set()),
+        (replace(FINE, njs=9.9), "Expert", {"speed for difficulty"}),
+        (replace(FINE, njs=14.0), "Easy", set()),
+        (replace(FINE, njs=14.1), "Easy", {"speed for difficulty"}),
         (replace(FINE, offset=-0.25), "Expert", set()),  # 18 m
         (replace(FINE, offset=-0.3), "Expert", {"jump distance"}),
-        (replace(FINE, offset=-0.6), "Expert", {"jump distance", "reaction time"}),
-        (replace(FINE, offset=-0.6), "ExpertPlus", {"jump distance"}),
-        (replace(FINE, offset=-0.7), "ExpertPlus", {"jump distance", "reaction time"}),
+        (replace(FINE, offset=-0.6), "Expert", SOON | {"reaction time"}),
+        (replace(FINE, offset=-0.6), "ExpertPlus", SOON),
+        (replace(FINE, offset=-0.7), "ExpertPlus", SOON | {"reaction time"}),
         (replace(FINE, duration=54.0), "Expert", set()),
         (replace(FINE, duration=53.9), "Expert", {"outro"}),
         (replace(FINE, duration=67.0), "Expert", set()),
@@ -102,6 +110,17 @@ def test_pauses(gap: float, found: dict[str, int]) -> None:
 @pytest.mark.parametrize(("end", "found"), [(47.0, {}), (46.0, {"short map": 1})])
 def test_length(end: float, found: dict[str, int]) -> None:
     assert broken(lone_hand(2, end), SET_UP_RULES, set_up=FINE) == found
+
+
+@pytest.mark.parametrize(("doubles", "found"), [(60, {}), (61, {"many doubles": 1})])
+def test_doubles(doubles: int, found: dict[str, int]) -> None:
+    single = lone_hand(2, 101)
+    other = (replace(one, x=1, color=RED) for one in single.color_notes[:doubles])
+    both = Beatmap(tuple(sorted((*single.color_notes, *other))))
+    assert len(single.color_notes) == 100
+    assert broken(both, [ManyDoubles()], set_up=FINE) == found
+    assert broken(both, [ManyDoubles()]) == {}
+    assert broken(Beatmap(), [ManyDoubles()], set_up=FINE) == {}
 
 
 def test_peak_swings() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from rule_kit import (
     BLUE,
@@ -20,6 +22,8 @@ from rule_kit import (
 
 from saberlm.eval.playability_scene import Scene
 from saberlm.eval.playability_swings import (
+    BurstBreak,
+    BurstClutter,
     DoubleDirectional,
     SharpTurn,
     SlowSlider,
@@ -89,25 +93,71 @@ def test_ebpm_is_the_tempo_of_a_quarter_stream() -> None:
     assert report.turns == {"0": 0, "45": 0, "90": 0, "135": 0, "180": 1}
 
 
+QUICK = TempoMap(240.0)
+
+
+def quick(*each: ColorNote) -> Beatmap:
+    """Notes whose beats are seconds, in `QUICK`: at a slower tempo fast swings are within an eighth
+    of a beat, and so one swing."""
+    return Beatmap(tuple(sorted(replace(one, beat=4 * one.beat) for one in each)))
+
+
 @pytest.mark.parametrize(
     ("speed", "beats", "found"),
     [
         (349, 30, 0),
-        (360, 7.9, 0),
-        (360, 8.2, 1),
-        (399, 5.9, 0),
-        (399, 6.2, 1),
-        (420, 1.9, 0),
-        (420, 2.2, 1),
+        (360, 8, 0),
+        (360, 8.5, 1),
+        (399, 6, 0),
+        (399, 6.5, 1),
+        (420, 2, 0),
+        (420, 2.5, 1),
         (430, 0.5, 1),
     ],
 )
 def test_how_long_a_hand_may_be_fast(speed: float, beats: float, found: int) -> None:
-    tempo = TempoMap(180.0)  # a beat is a third of a second
-    gap = 30 / speed * 3
-    swings = int(beats / gap) + (1 if found == 0 else 2)
-    stream = notes(*((i * gap, 2, 0, BLUE, i % 2) for i in range(swings)))
-    assert len(broken(stream, [TooFast()], tempo)) == found
+    """A burst's beats are those of its eBPM, two swings of a hand each."""
+    times = (i * 30 / speed for i in range(int(2 * beats) + 1))
+    stream = quick(*(ColorNote(at, 2, 0, BLUE, i % 2) for i, at in enumerate(times)))
+    assert len(broken(stream, [TooFast()], QUICK)) == found
+
+
+@pytest.mark.parametrize(
+    ("swings", "rest", "found"),
+    [(3, 1.5, 0), (3, 1.4, 1), (9, 6.0, 0), (9, 5.9, 1)],
+)
+def test_a_burst_is_followed_by_a_break(swings: int, rest: float, found: int) -> None:
+    """1.5 beats, or 1.5 times the burst: at 360 eBPM a beat is a sixth of a second."""
+    times = [i / 12 for i in range(swings)]
+    again = [times[-1] + rest / 6 + at for at in times]
+    both = [ColorNote(at, 2, 0, BLUE, i % 2) for i, at in enumerate([*times, *again])]
+    broken_by = broken(quick(*both), [BurstBreak()], QUICK)
+    assert broken_by == ({"burst break": 1} if found else {})
+    both[swings:] = [replace(one, color=RED) for one in both[swings:]]
+    assert broken(quick(*both), [BurstBreak()], QUICK) == {}
+
+
+@pytest.mark.parametrize(
+    ("speed", "direction", "extra", "bomb", "found"),
+    [
+        (360, UP, None, None, 0),
+        (360, DOT, None, None, 1),
+        (349, DOT, None, None, 0),
+        (360, UP, ColorNote(30 / 360, 2, 1, BLUE, UP), None, 1),
+        (360, UP, None, Bomb(0.1, 0, 0), 1),
+        (360, UP, None, Bomb(0.2, 0, 0), 0),  # behind it
+    ],
+)
+def test_bursts_are_single_arrows(
+    speed: float, direction: int, extra: ColorNote | None, bomb: Bomb | None, found: int
+) -> None:
+    gap = 30 / speed
+    cuts = ((0.0, DOWN), (gap, direction), (2 * gap, DOWN))
+    single = [ColorNote(beat, 2, 0, BLUE, cut) for beat, cut in cuts]
+    burst = quick(*single, *([extra] if extra else []))
+    if bomb is not None:
+        burst = replace(burst, bombs=(replace(bomb, beat=4 * bomb.beat),))
+    assert len(broken(burst, [BurstClutter()], QUICK)) == found
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from map_kit import TEMPO, random_map
 
-from saberlm.eval.rate_table import RatedMap, comparison_table, difference, spread_table
+from saberlm.eval.objects import ObjectReference, object_use
+from saberlm.eval.rate_table import (
+    RatedMap,
+    comparison_table,
+    difference,
+    halves_table,
+    objects_table,
+    spread_table,
+)
+from saberlm.eval.style import StyleReference
 
 
 def maps(rate: float, difficulty: str, number: int, name: str, spread: float = 0.1) -> list:
@@ -50,3 +60,15 @@ def test_spread() -> None:
     assert lines[0] == "|  | Easy (11) |"
     assert lines[2:] == ["| `a` | 5 [1, 9], 9% |", "| `b` | 0 |", "| `c` | - |"]
     assert spread_table(rows, ["a"], clean=False)[2] == "| `a` | 5 [1, 9] |"
+
+
+def test_objects_and_halves_by_difficulty() -> None:
+    maps = [random_map(seed, 40) for seed in range(20)]
+    human = ObjectReference.from_uses(map(object_use, maps))
+    table = "\n".join(objects_table({"Hard": human, "Expert": ObjectReference.from_uses([])}))
+    assert "| arcs | 0% | - |" in table
+    assert "| bombs | 100%, " in table
+    lines = halves_table({"Hard": StyleReference.from_maps((one, TEMPO) for one in maps)})
+    half, few = (line.split(" | ") for line in lines[2:])
+    assert (half[1], few[1]) == ("10 of 20", "8 of 20")
+    assert 0 < float(half[2]) < 1  # cells

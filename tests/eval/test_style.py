@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +13,10 @@ from scipy.spatial.distance import jensenshannon
 
 from saberlm.eval.corruptions import CORRUPTIONS
 from saberlm.eval.style import (
-    ASPECTS,
     StyleCounts,
     StyleReference,
     hand_distance,
     js_distance,
-    split_half,
     unique_windows,
 )
 from saberlm.prompts.beatmap import Beatmap
@@ -102,29 +99,21 @@ def test_reference_leaves_a_member_out() -> None:
     assert 0 < low <= middle <= high < 1
 
 
-def test_reference_as_json() -> None:
-    reference = StyleReference.from_maps((random_map(seed), TEMPO) for seed in range(3))
-    again = StyleReference.from_dict(json.loads(json.dumps(reference.to_dict(), allow_nan=False)))
-    assert (again.maps, again.human) == (reference.maps, reference.human)
-    stranger = random_map(9), TEMPO
-    assert again.distances(*stranger) == reference.distances(*stranger)
-    broken = reference.to_dict()
-    broken["counts"]["gaps"]["counts"].pop()
-    with pytest.raises(ValueError, match="as many values as counts of gaps"):
-        StyleReference.from_dict(broken)
-    with pytest.raises(ValueError, match="likely another file"):
-        StyleReference.from_dict({})
-
-
-def test_split_half_is_nearer_than_a_stranger() -> None:
+def test_halves_are_nearer_than_a_stranger() -> None:
     maps = [(random_map(seed), TEMPO) for seed in range(8)]
-    halves = split_half(maps, seed=1)
-    assert halves == split_half(maps, seed=1)
-    repetitive = StyleReference.from_maps(maps).distances(notes_at(*range(40)), TEMPO)
-    for aspect in ASPECTS:
-        near, far = getattr(halves, aspect), getattr(repetitive, aspect)
-        assert near < far
-    assert set(split_half(maps[:1]).to_dict().values()) == {None}
+    reference = StyleReference.from_maps(maps)
+    halves = reference.halves(seed=1)
+    assert halves == reference.halves(seed=1) != reference.halves(seed=2)
+    ratios = reference.set_distances([(notes_at(*range(40)), TEMPO)]).over(halves)
+    assert ratios.pop("gaps") is None  # the random maps' are all alike: no yardstick
+    assert all(ratio > 1 for ratio in ratios.values())
+    assert set(reference.set_distances(maps).to_dict().values()) == {0}
+    assert set(halves.over(halves).values()) == {1, None}
+    # one map is further from the others than half of them
+    assert reference.halves(1, size=1).cells > halves.cells
+    alone = StyleReference.from_maps(maps[:1])
+    assert set(alone.halves().to_dict().values()) == {None}
+    assert set(halves.over(alone.halves()).values()) == {None}
 
 
 def test_hands() -> None:

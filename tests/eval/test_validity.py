@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from level_kit import Kit, picture, sound
+from level_kit import Kit, KitV4, picture, sound
+from validity_cases_v4 import ERRORS_V4, WARNINGS_V4
 
 from saberlm.eval.findings import MAX_PER_RULE, Finding
 from saberlm.eval.validity import validate_level
@@ -242,9 +243,19 @@ def _info_of(kit: Kit) -> bytes:
     return json.dumps(kit.info).encode()
 
 
-def test_a_valid_level_has_no_findings(tmp_path: Path) -> None:
-    assert _check(Kit(), tmp_path) == ()
-    assert validate_level(Kit().zip(tmp_path / "level.zip")) == ()
+@pytest.mark.parametrize("kit", [Kit, KitV4])
+def test_a_valid_level_has_no_findings(kit: type[Kit], tmp_path: Path) -> None:
+    assert _check(kit(), tmp_path) == ()
+    assert validate_level(kit().zip(tmp_path / "level.zip")) == ()
+
+
+def _cases(older: list[Any], newer: list[Any]) -> list[Any]:
+    """Broken levels up to version 3 and of version 4."""
+    return [
+        pytest.param(kit, rule, change, id=f"{kit.__name__}-{rule}-{at}")
+        for kit, cases in ((Kit, older), (KitV4, newer))
+        for at, (rule, change) in enumerate(cases)
+    ]
 
 
 def test_older_versions_and_jpeg_are_valid(tmp_path: Path) -> None:
@@ -259,22 +270,22 @@ def test_older_versions_and_jpeg_are_valid(tmp_path: Path) -> None:
     assert _check(kit, tmp_path) == ()
 
 
-@pytest.mark.parametrize(
-    ("rule", "change"), ERRORS, ids=[f"{r}-{i}" for i, (r, _) in enumerate(ERRORS)]
-)
-def test_a_broken_rule_is_an_error(rule: str, change: Change, tmp_path: Path) -> None:
-    kit = Kit()
+@pytest.mark.parametrize(("make", "rule", "change"), _cases(ERRORS, ERRORS_V4))
+def test_a_broken_rule_is_an_error(
+    make: type[Kit], rule: str, change: Callable[[Any], object], tmp_path: Path
+) -> None:
+    kit = make()
     change(kit)
     findings = _check(kit, tmp_path)
     assert (rule, "error") in {(one.rule, one.severity) for one in findings}
     assert all("\n" not in one.message and one.message for one in findings)
 
 
-@pytest.mark.parametrize(
-    ("rule", "change"), WARNINGS, ids=[f"{r}-{i}" for i, (r, _) in enumerate(WARNINGS)]
-)
-def test_a_blemish_is_a_warning(rule: str, change: Change, tmp_path: Path) -> None:
-    kit = Kit()
+@pytest.mark.parametrize(("make", "rule", "change"), _cases(WARNINGS, WARNINGS_V4))
+def test_a_blemish_is_a_warning(
+    make: type[Kit], rule: str, change: Callable[[Any], object], tmp_path: Path
+) -> None:
+    kit = make()
     change(kit)
     assert {(one.rule, one.severity) for one in _check(kit, tmp_path)} == {(rule, "warning")}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ def _level(path: Path, notes: tuple[ColorNote, ...], pixels: int = 256) -> Path:
     noise = np.random.default_rng(0).normal(0, 0.05, 22050 * 12)
     soundfile.write(sound, noise, 22050, format="OGG", subtype="VORBIS")
     Image.new("RGB", (pixels, pixels)).save(cover, "PNG")
-    beatmap = Beatmap(color_notes=notes, lights=(LightEvent(4, 1, 3),))
+    beatmap = Beatmap(color_notes=notes, lights=tuple(LightEvent(4 + i, 1, 3) for i in range(11)))
     difficulty = Difficulty("Standard", "Expert", 14.0, 0.0, beatmap)
     info = LevelInfo(title="A song", bpm=120.0)
     files = {info.audio_filename: sound.getvalue(), info.cover_filename: cover.getvalue()}
@@ -53,7 +55,10 @@ def test_json_is_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert _run(str(path), "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["valid"] is True
-    assert report["findings"] == []
+    assert report.keys() == {
+        "level", "title", "bpm", "valid", "problems", "difficulties", "mended",
+    }  # fmt: skip
+    assert report["problems"] == []
     (expert,) = report["difficulties"].values()
     assert (expert["difficulty"], expert["notes"], expert["njs"]) == ("Expert", 3, 14)
     assert expert["parity"]["where"] == [{"beat": 5, "color": 0}]
@@ -63,7 +68,39 @@ def test_an_invalid_level_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture[
     path = _level(tmp_path / "level.zip", (ColorNote(100, 1, 0, 0, 1),), pixels=64)
     assert _run(str(path), "--json") == 1
     report = json.loads(capsys.readouterr().out)
-    assert {one["rule"] for one in report["findings"]} == {"cover.size", "beat.after_end"}
+    assert {one["rule"] for one in report["problems"]} == {"cover.size", "beat.after_end"}
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        (),
+        NOTES[:1],
+        NOTES[:2],  # one moment
+        tuple(replace(NOTES[0], beat=4 + i / 200, color=i % 2) for i in range(3000)),
+        (NOTES[0], replace(NOTES[1], beat=1e15)),
+        tuple(replace(one, x=1000 * one.x, direction=1045) for one in NOTES),  # all modded
+    ],
+)
+@pytest.mark.parametrize("sound", [True, False])
+def test_odd_maps_have_defined_scores(
+    notes: tuple[ColorNote, ...],
+    sound: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = _level(tmp_path / "level", notes)
+    if not sound:
+        (path / LevelInfo(title="", bpm=1).audio_filename).unlink()
+    _run(str(path), "--json")
+    report = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)  # NaN, Infinity
+    (expert,) = report["difficulties"].values()
+    critic = expert["critic"]["score"]
+    assert critic is None if expert["notes"] == 0 else -25 <= critic <= 10
+    assert all(math.isfinite(rate) for rate in expert["per_100_notes"].values())
+    assert sound or {"file.missing"} <= {one["rule"] for one in report["problems"]}
+    _run(str(path))
+    assert f"{expert['notes']} notes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["missing", "text", "empty folder"])
@@ -96,7 +133,7 @@ def test_modded_objects_and_unreadable_files_are_told(
     (path / "ExpertStandard.dat").write_text("{")
     assert _run(str(path), "--json") == 1
     report = json.loads(capsys.readouterr().out)
-    assert "level.unreadable" in {one["rule"] for one in report["findings"]}
+    assert "level.unreadable" in {one["rule"] for one in report["problems"]}
 
 
 def test_the_page_shows_findings_bar_by_bar(
