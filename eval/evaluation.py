@@ -76,6 +76,30 @@ class MapRow:
 
 
 @dataclass(frozen=True)
+class StyleOfSet:
+    """All maps of a system at a difficulty, pooled, against the reference maps.
+
+    Attributes:
+        difficulty: Name in the files.
+        system: What made them.
+        maps: Number of maps.
+        distances: Jensen-Shannon distance by aspect (`saberlm.eval.style.StyleDistances`).
+        yardstick: The same of as many reference maps against the others, mean of random draws.
+    """
+
+    difficulty: str
+    system: str
+    maps: int
+    distances: dict[str, float | None]
+    yardstick: dict[str, float]
+
+    def ratio(self, aspect: str) -> float | None:
+        """How many times as far as human maps are from each other; None where unknown."""
+        distance, usual = self.distances.get(aspect), self.yardstick.get(aspect)
+        return None if distance is None or not usual else distance / usual
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """All rows of a run and what is to be known about it.
 
@@ -84,12 +108,14 @@ class Evaluation:
         rows: One a judged map.
         seconds: Wall time by song and what it went into.
         left_out: Songs and difficulties that were not judged, by reason.
+        styles: Style of each system's maps together.
     """
 
     about: dict[str, Any]
     rows: tuple[MapRow, ...]
     seconds: dict[str, dict[str, float]] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    styles: tuple[StyleOfSet, ...] = ()
 
     @property
     def systems(self) -> list[str]:
@@ -160,6 +186,7 @@ class Evaluation:
             "rows": [row.to_dict() for row in self.rows],
             "seconds": self.seconds,
             "left_out": self.left_out,
+            "styles": [asdict(one) for one in self.styles],
         }
 
     @classmethod
@@ -176,6 +203,7 @@ class Evaluation:
             )
         try:
             rows = tuple(MapRow(**row) for row in data["rows"])
+            styles = tuple(StyleOfSet(**one) for one in data.get("styles", ()))
         except TypeError as error:
             raise ValueError(
                 f"expected rows of judged maps, found others: {error}: likely a damaged report.json"
@@ -185,6 +213,7 @@ class Evaluation:
             rows,
             dict(data.get("seconds", {})),
             dict(data.get("left_out", {})),
+            styles,
         )
 
 
@@ -245,8 +274,27 @@ def markdown(evaluation: Evaluation) -> str:
     for system in lifted:
         gain = evaluation.lift(system, ALL, "f1@50")
         lines.append(f"{system}: F1@50 over another song's audio {show(gain, 3, True, '+')}")
+    lines += style_lines(evaluation)
     lines += [f"left out: {what}: {count}" for what, count in evaluation.left_out.items()]
     return "\n".join(lines)
+
+
+def style_lines(evaluation: Evaluation) -> list[str]:
+    """A Markdown table of how far each system's maps together are from the reference maps, in
+    brackets as multiples of what as many human maps are."""
+    if not evaluation.styles:
+        return []
+    aspects = list(evaluation.styles[0].distances)
+    rows = []
+    for one in evaluation.styles:
+        cells = []
+        for aspect in aspects:
+            distance, ratio = one.distances[aspect], one.ratio(aspect)
+            times = "" if ratio is None else f" ({ratio:.1f}x)"
+            cells.append("-" if distance is None else f"{distance:.3f}{times}")
+        rows.append([one.difficulty, one.system, str(one.maps), *cells])
+    head = ["difficulty", "system", "maps", *(aspect.replace("_", " ") for aspect in aspects)]
+    return ["", "Style of all maps together", "", *table(head, rows), ""]
 
 
 def _cells(evaluation: Evaluation, difficulty: str) -> list[list[str]]:

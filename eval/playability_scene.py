@@ -61,12 +61,14 @@ class SetUp:
         offset: Note jump offset in beats.
         duration: Length of the sound in seconds.
         beat_0: Second of the sound at which beat 0 lies.
+        bpm: Base tempo that the game counts half jumps in, where it is not the map's.
     """
 
     njs: float | None = None
     offset: float = 0.0
     duration: float | None = None
     beat_0: float = 0.0
+    bpm: float | None = None
 
 
 class HandSwing(NamedTuple):

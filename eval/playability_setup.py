@@ -8,6 +8,7 @@ break them.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -31,7 +32,15 @@ def half_jump_beats(njs: float, offset: float, bpm: float) -> float:
         njs: Note jump speed in metres a second.
         offset: Note jump offset in beats.
         bpm: Base tempo of the level.
+
+    Raises:
+        ValueError: ``njs`` or ``bpm`` is not a finite number over 0.
     """
+    if not (math.isfinite(njs) and njs > 0 and math.isfinite(bpm) and bpm > 0):
+        raise ValueError(
+            f"expected an NJS and a BPM over 0, found {njs} and {bpm}; "
+            "NJS 0 is the game's own default"
+        )
     beats = START_HALF_JUMP_BEATS
     while njs * beats * SECONDS_PER_MINUTE / bpm > MAX_HALF_JUMP_METRES:
         beats /= 2
@@ -42,8 +51,8 @@ def reaction_seconds(scene: Scene) -> float | None:
     """Seconds that a note is seen before it is cut; None without a note jump speed."""
     if scene.set_up is None or scene.njs is None or scene.njs <= 0:
         return None
-    beats = half_jump_beats(scene.njs, scene.set_up.offset, scene.tempo.bpm)
-    return beats * SECONDS_PER_MINUTE / scene.tempo.bpm
+    bpm = scene.set_up.bpm or scene.tempo.bpm
+    return half_jump_beats(scene.njs, scene.set_up.offset, bpm) * SECONDS_PER_MINUTE / bpm
 
 
 def peak_swings(scene: Scene) -> int:

@@ -29,11 +29,19 @@ from saberlm.prompts.vanilla import vanilla
 
 @dataclass(frozen=True)
 class HeldOutMap:
-    """A human difficulty in beats of the song's fitted grid, and what to ask for to get its
-    like."""
+    """A human difficulty.
+
+    Attributes:
+        beatmap: In beats of the song's fitted grid.
+        conditions: What to ask for to get its like.
+        njs: Note jump speed that the level states; 0 is the game's own.
+        njs_offset: Note jump offset in beats of the level's tempo.
+    """
 
     beatmap: Beatmap
     conditions: Conditions
+    njs: float
+    njs_offset: float
 
 
 @dataclass(frozen=True)
@@ -44,12 +52,14 @@ class HeldOutSong:
         source: Where it comes from.
         audio_name: Name of the sound inside the level.
         grid: Fitted to all its notes; beat 0 falls at ``grid.offset_seconds``, not after second 0.
+        stated_bpm: Tempo that the level states.
         maps: By difficulty.
     """
 
     source: MapSource
     audio_name: str
     grid: FittedGrid
+    stated_bpm: float
     maps: dict[str, HeldOutMap]
 
     @property
@@ -127,8 +137,8 @@ def read_held_out(
         else:
             moved = retime(beatmap, tempo, grid)
             asked = conditions_of(one, moved, grid, None)
-            maps[one.name] = HeldOutMap(moved, asked)
+            maps[one.name] = HeldOutMap(moved, asked, one.njs, one.offset)
     if not maps:
         left_out["song without a wanted difficulty"] += 1
         return None, +left_out
-    return HeldOutSong(source, level.info.audio_filename, grid, maps), +left_out
+    return HeldOutSong(source, level.info.audio_filename, grid, level.info.bpm, maps), +left_out

@@ -1,6 +1,6 @@
 """Note jump speed and offset from difficulty and density.
 
-Arithmetic: the game's, as bsmap writes it. Tables: the mapping wiki's NJS by difficulty, and
+Tables: the mapping wiki's NJS by difficulty, and
 AutoModder's NJS by peak swings a second. Knows no song and no model.
 """
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saberlm.eval.playability_setup import half_jump_beats
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
+from saberlm.prompts.tempo import TempoMap
 
-MAX_HALF_JUMP = 17.999  # metres that half a jump may cover before the game halves it
-MIN_HALF_JUMP_BEATS = 0.25  # the game's floor once the offset is added
 MIN_REACTION, MAX_REACTION = 0.42, 1.2  # seconds; BS Map Check wants 420 ms or more
 OFFSET_STEP = 0.01  # beats
 
@@ -58,40 +58,13 @@ class NoteJump:
     offset_beats: float
 
 
-def half_jump_duration(njs: float, bpm: float, offset_beats: float = 0.0) -> float:
-    """Beats from a note's appearance to its hit.
-
-    Raises:
-        ValueError: ``njs`` or ``bpm`` is not a finite number over 0.
-    """
-    if not (math.isfinite(njs) and njs > 0 and math.isfinite(bpm) and bpm > 0):
-        raise ValueError(
-            f"expected an NJS and a BPM over 0, found {njs} and {bpm}; "
-            "NJS 0 is the game's own default"
-        )
-    beats = 4.0
-    while njs * 60 / bpm * beats > MAX_HALF_JUMP:
-        beats /= 2
-    return max(max(1.0, beats) + offset_beats, MIN_HALF_JUMP_BEATS)
-
-
-def jump_distance(njs: float, bpm: float, offset_beats: float = 0.0) -> float:
-    """Metres that a note flies from its appearance to as far behind the player."""
-    return 2 * njs * reaction_time(njs, bpm, offset_beats)
-
-
-def reaction_time(njs: float, bpm: float, offset_beats: float = 0.0) -> float:
-    """Seconds from a note's appearance to its hit."""
-    return half_jump_duration(njs, bpm, offset_beats) * 60 / bpm
-
-
-def peak_swings(beatmap: Beatmap, bpm: float, *, window_seconds: float = 10.0) -> float:
+def peak_swings(beatmap: Beatmap, tempo: TempoMap, *, window_seconds: float = 10.0) -> float:
     """Most swings a second, both hands, in any window; a colour's notes in 1/8 beat are one."""
     swings: list[float] = []
     last: dict[int, float] = {}
     for note in sorted(beatmap.color_notes):
         if note.beat - last.get(note.color, -math.inf) > 0.126:
-            swings.append(note.beat * 60 / bpm)
+            swings.append(tempo.to_seconds(note.beat))
         last[note.color] = note.beat
     if not swings:
         return 0.0
@@ -109,7 +82,8 @@ def choose_njs(
         difficulty: Easy, Normal, Hard, Expert or ExpertPlus.
         swings_per_second: the map's peak (`peak_swings`), or its mean notes a second as a rougher
             guide.
-        bpm: the level's base tempo.
+        bpm: the level's base tempo (Info.dat's), by which the game reckons a jump to its end
+            however the tempo changes.
         njs: use this speed and choose the offset alone.
 
     Returns:
@@ -139,5 +113,5 @@ def choose_njs(
     low_time, high_time = _REACTION_RANGE[difficulty]
     wanted = min(max((slow_low + slow_high) / 2000, low_time), high_time)
     wanted = min(max(wanted, MIN_REACTION), MAX_REACTION)
-    offset = wanted * bpm / 60 - half_jump_duration(njs, bpm)
+    offset = wanted * bpm / 60 - half_jump_beats(njs, 0.0, bpm)
     return NoteJump(float(njs), round(round(offset / OFFSET_STEP) * OFFSET_STEP, 2) + 0.0)

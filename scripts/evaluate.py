@@ -112,13 +112,14 @@ def run(args: argparse.Namespace) -> int:
             f"expected songs of split {args.split!r} in {args.maps} with usable maps, found none: "
             f"{dict(left_out) or 'likely another split'}"
         )
+    train = read_train_maps([one for one in sources if one.split == "train"])
     todo = [song for song in songs if args.rejudge or not is_done(args.out, song.key)]
     if todo:
         judge = SongJudge(
             settings,
             args.out,
             _load_models(names, args.device),
-            read_train_maps([one for one in sources if one.split == "train"]),
+            train,
         )
         with tqdm(total=len(songs), initial=len(songs) - len(todo), unit="song") as bar:
             for song in todo:
@@ -128,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
                 judge.judge(song, other if other is not song else None)
                 bar.set_postfix_str(f"{song.key} {time.perf_counter() - started:.0f} s")
                 bar.update()
-    evaluation = to_evaluation(args.out, songs, settings, left_out)
+    evaluation = to_evaluation(args.out, songs, settings, left_out, train.references)
     write_text(args.out / "report.json", _json(evaluation.to_dict()))
     write_text(args.out / "report.html", evaluation_page(evaluation))
     print(markdown(evaluation))

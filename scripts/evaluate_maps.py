@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from saberlm.infer.engine import GeneratedMap
+from saberlm.prompts.beatmap import BpmEvent
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class MadeMaps:
         offset_seconds: Song time of its beat 0.
         seconds: Wall time of decoding all difficulties together.
         maps: By difficulty.
+        bpm_events: Changes of tempo that were found, in beats from beat 0.
     """
 
     bpm: float
     offset_seconds: float
     seconds: float
     maps: Mapping[str, GeneratedMap]
+    bpm_events: tuple[BpmEvent, ...] = ()
 
 
 class KeptMaps:
@@ -54,13 +57,15 @@ class KeptMaps:
             name: GeneratedMap(one["bars"], Counter(one["counts"]))
             for name, one in kept["maps"].items()
         }
-        return MadeMaps(kept["bpm"], kept["offset_seconds"], kept["seconds"], maps)
+        events = tuple(BpmEvent(*event) for event in kept.get("bpm_events", ()))
+        return MadeMaps(kept["bpm"], kept["offset_seconds"], kept["seconds"], maps, events)
 
     def put(self, system: str, made: MadeMaps) -> None:
         """Keep what a system made, at once."""
         self._kept[system] = {
             "bpm": made.bpm,
             "offset_seconds": made.offset_seconds,
+            "bpm_events": [[event.beat, event.bpm] for event in made.bpm_events],
             "seconds": made.seconds,
             "maps": {
                 name: {"bars": one.bars, "counts": dict(one.counts)}

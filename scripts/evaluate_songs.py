@@ -32,6 +32,7 @@ from saberlm.eval.evaluation import (
 )
 from saberlm.eval.fit import notes_per_second
 from saberlm.eval.judge import judge_map
+from saberlm.eval.objects import human_objects
 from saberlm.eval.playability_scene import SetUp
 from saberlm.eval.report import check_level, shipped_critic
 from saberlm.eval.style import StyleReference
@@ -41,6 +42,7 @@ from saberlm.finetune.held_out import HeldOutSong, read_held_out
 from saberlm.finetune.retime import retime
 from saberlm.finetune.sources import MapSource
 from saberlm.infer.engine import Engine, SongEncoding
+from saberlm.infer.njs import choose_njs, peak_swings
 from saberlm.infer.onsets import FPS, RATE, onset_curve
 from saberlm.infer.other_song import laid_over
 from saberlm.infer.pack import SongMeta, pack_level
@@ -60,6 +62,7 @@ from saberlm.prompts.mapfile import read_level
 from saberlm.prompts.tempo import TempoMap
 from saberlm.prompts.vanilla import vanilla
 from saberlm.scripts.evaluate_maps import KeptMaps, MadeMaps, write_text
+from saberlm.scripts.evaluate_style import styles_of
 
 RATING_ASKED = 9
 """As `saberlm map` asks by default."""
@@ -192,7 +195,9 @@ class SongJudge:
     def _made_rows(self, heard: _Heard, system: str, name: str, made: MadeMaps) -> list[MapRow]:
         loaded = self.models[name]
         grid = heard.song.grid
-        song = read_song(heard.path, loaded.frontend, made.bpm, made.offset_seconds)
+        song = read_song(
+            heard.path, loaded.frontend, made.bpm, made.offset_seconds, made.bpm_events
+        )
         beatmaps, mended = {}, {}
         for difficulty, generated in made.maps.items():
             beatmaps[difficulty], counts = to_beatmap(generated, song)
@@ -205,7 +210,8 @@ class SongJudge:
         tempo = TempoMap(song.bpm)
         rows = []
         for difficulty, beatmap in beatmaps.items():
-            moved = retime(beatmap, tempo, shift) if shift.offset_seconds else beatmap
+            leaves_grid = shift.offset_seconds or song.bpm_events
+            moved = retime(beatmap, song.tempo, shift) if leaves_grid else beatmap
             more = {
                 "decode_seconds": made.seconds / len(made.maps),
                 "mended": mended[difficulty],
@@ -225,6 +231,9 @@ class SongJudge:
     ) -> MapRow:
         song = heard.song
         human = song.maps[difficulty].beatmap
+        sound = SetUp(
+            duration=heard.length + song.grid.offset_seconds, beat_0=song.grid.offset_seconds
+        )
         judged = judge_map(
             beatmap,
             tempo or song.tempo,
@@ -238,9 +247,8 @@ class SongJudge:
             patterns=self.train.patterns,
             song=song.key,
             critic=self.critic,
-            set_up=SetUp(
-                duration=heard.length + song.grid.offset_seconds, beat_0=song.grid.offset_seconds
-            ),
+            objects=human_objects(difficulty),
+            set_up=replace(sound, **_note_jump(song, system, difficulty, beatmap, tempo)),
         )
         return map_row(song.key, system, judged, beatmap, tempo or song.tempo, more)
 
@@ -278,7 +286,7 @@ class _Maker:
         song = read_song(heard.path, loaded.frontend, grid.bpm, grid.offset_seconds)
         if "bpm" not in settings["given"]:
             tempo = estimate_tempo(song.samples, song.sample_rate)
-            song = replace(song, bpm=tempo.bpm, offset_seconds=tempo.offset_seconds)
+            song = Song.on_estimate(song.samples, song.sample_rate, tempo)
         self.song = song
         seconds[f"{name} tempo"] = time.perf_counter() - started
         started = time.perf_counter()
@@ -299,7 +307,7 @@ class _Maker:
         made = Engine(model).generate(requests, params)
         seconds = time.perf_counter() - started
         maps = dict(zip(self.maps, made, strict=True))
-        return MadeMaps(song.bpm, song.offset_seconds, seconds, maps)
+        return MadeMaps(song.bpm, song.offset_seconds, seconds, maps, song.bpm_events)
 
     def _laid_over(self, other: HeldOutSong) -> SongEncoding:
         model, frontend = self.loaded.model, self.loaded.frontend
@@ -317,6 +325,18 @@ class _Maker:
             rating=RATING_ASKED,
             lights=human.lights if given else True,
         )
+
+
+def _note_jump(
+    song: HeldOutSong, system: str, difficulty: str, beatmap: Beatmap, tempo: TempoMap | None
+) -> dict[str, float]:
+    """How notes fly in: as the human's level says, or as `saberlm map` chooses."""
+    if system == HUMAN:
+        human = song.maps[difficulty]
+        return {"njs": human.njs, "offset": human.njs_offset, "bpm": song.stated_bpm}
+    tempo = tempo or song.tempo
+    jump = choose_njs(difficulty, peak_swings(beatmap, tempo), tempo.bpm)
+    return {"njs": jump.njs, "offset": jump.offset_beats}
 
 
 def open_run(out: Path, settings: Mapping[str, Any]) -> None:
@@ -394,8 +414,9 @@ def to_evaluation(
     songs: Sequence[HeldOutSong],
     settings: Mapping[str, Any],
     left_out: Mapping[str, int],
+    references: Mapping[str, StyleReference],
 ) -> Evaluation:
-    """All kept songs of a run as one evaluation."""
+    """All kept songs of a run as one evaluation, styles against the reference maps."""
     rows: list[MapRow] = []
     seconds, reasons = {}, Counter(left_out)
     for song in songs:
@@ -406,7 +427,10 @@ def to_evaluation(
         rows += [MapRow(**row) for row in kept["rows"]]
         seconds[song.key] = {name: round(value, 3) for name, value in kept["seconds"].items()}
     about = {**settings, "songs": len(seconds)}
-    return Evaluation(about, tuple(rows), seconds, dict(reasons))
+    systems = list(dict.fromkeys(row.system for row in rows))
+    judged = [song for song in songs if song.key in seconds]
+    styles = styles_of(out, judged, systems, references, int(settings["seed"]))
+    return Evaluation(about, tuple(rows), seconds, dict(reasons), tuple(styles))
 
 
 def from_beat_0(strength: Any, rate: float, offset_seconds: float) -> Floats:

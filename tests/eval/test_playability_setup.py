@@ -38,6 +38,9 @@ def lone_hand(start: float = 2.0, end: float = 52.0, step: float = 1.0) -> Beatm
     ("njs", "offset", "bpm", "beats"),
     [
         (10, 0, 60, 1.0),  # 4 beats would be 40 m
+        (10, 0, 120, 2.0),  # 4 beats would be 20 m
+        (20, 0, 60, 1.0),  # 20 m at 1 beat would halve again: the floor of 1 holds
+        (16, 0.3, 128, 2.3),
         (16, 0, 120, 2.0),
         (18, 0, 180, 2.0),
         (10, 0, 200, 4.0),

@@ -4,14 +4,18 @@ import math
 
 import pytest
 
+from saberlm.eval.playability_setup import half_jump_beats
 from saberlm.infer.njs import (
     choose_njs,
-    half_jump_duration,
-    jump_distance,
     peak_swings,
-    reaction_time,
 )
-from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap, ColorNote
+from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap, BpmEvent, ColorNote
+from saberlm.prompts.tempo import TempoMap
+
+
+def reaction_time(njs: float, bpm: float, offset: float) -> float:
+    return half_jump_beats(njs, offset, bpm) * 60 / bpm
+
 
 RANGES = {
     "Easy": (10, 12),
@@ -20,24 +24,6 @@ RANGES = {
     "Expert": (12, 18),
     "ExpertPlus": (15, 23),
 }
-
-
-@pytest.mark.parametrize(
-    ("njs", "bpm", "offset", "beats"),
-    [
-        (10, 120, 0, 2),  # 10 * .5 * 4 = 20 m > 17.999, halved to 2 beats
-        (16, 128, 0, 2),
-        (10, 200, 0, 4),  # 12 m
-        (20, 60, 0, 1),  # 20 m at 1 beat would halve again: the floor of 1 holds
-        (16, 128, -1.5, 0.5),
-        (16, 128, -3, 0.25),
-        (16, 128, 0.3, 2.3),
-    ],
-)
-def test_half_jump_duration(njs: float, bpm: float, offset: float, beats: float) -> None:
-    assert half_jump_duration(njs, bpm, offset) == pytest.approx(beats)
-    assert reaction_time(njs, bpm, offset) == pytest.approx(beats * 60 / bpm)
-    assert jump_distance(njs, bpm, offset) == pytest.approx(2 * njs * beats * 60 / bpm)
 
 
 @pytest.mark.parametrize("difficulty", DIFFICULTIES)
@@ -69,12 +55,18 @@ def test_a_given_njs_is_kept() -> None:
 
 def test_peak_swings_counts_both_hands_and_merges_sliders() -> None:
     notes = [ColorNote(beat / 2, 1, 0, beat % 2, 1) for beat in range(80)]
-    assert peak_swings(Beatmap(tuple(notes)), 120) == pytest.approx(4.0, rel=0.03)
+    assert peak_swings(Beatmap(tuple(notes)), TempoMap(120)) == pytest.approx(4.0, rel=0.03)
     doubled = [*notes, *(ColorNote(n.beat + 0.0625, 2, 0, n.color, 1) for n in notes)]
-    assert peak_swings(Beatmap(tuple(sorted(doubled))), 120) == peak_swings(
-        Beatmap(tuple(notes)), 120
+    assert peak_swings(Beatmap(tuple(sorted(doubled))), TempoMap(120)) == peak_swings(
+        Beatmap(tuple(notes)), TempoMap(120)
     )
-    assert peak_swings(Beatmap(), 120) == 0
+    assert peak_swings(Beatmap(), TempoMap(120)) == 0
+
+
+def test_peak_swings_counts_seconds_through_changes_of_tempo() -> None:
+    notes = tuple(ColorNote(beat / 2, 1, 0, beat % 2, 1) for beat in range(160))
+    doubled = TempoMap(120, (BpmEvent(40, 240),))
+    assert peak_swings(Beatmap(notes), doubled) == pytest.approx(8.0, rel=0.03)
 
 
 @pytest.mark.parametrize(
