@@ -64,6 +64,7 @@ class SaberConfig(PreTrainedConfig):
     vocab_fingerprint: str = ""
     context_segments: int = 12  # bars the decoder was trained to see at once
     tie_word_embeddings: bool = False
+    decoder_base: dict[str, Any] | None = None  # name and sizes, see saberlm.adapter.bases
     calibration: dict[str, Any] | None = (
         None  # densities and hazard weights measured after training
     )

@@ -12,6 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 from saberlm.adapter.configuration_saber import SaberConfig
 from saberlm.adapter.frontend import FrontEnd
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+from saberlm.adapter.on_base import WEIGHTS_NAME, is_on_base, load_merged
 from saberlm.adapter.processing_saber import make_frontend
 
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -63,14 +64,16 @@ def load_model(
         dtype: to compute in.
 
     Raises:
-        ValueError: no such model, damaged weights, another vocabulary, or no such device.
+        ValueError: no such model, damaged weights, another vocabulary, no such device, or the base
+            model that the weights stand on is not there.
     """
     folder = model_folder(name_or_dir)
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(
             "device: expected a CUDA GPU for --device cuda, found none: likely a CPU build of torch"
         )
-    weights = folder / "model.safetensors"
+    on_base = is_on_base(folder)
+    weights = folder / (WEIGHTS_NAME if on_base else "model.safetensors")
     for needed in (folder / "config.json", weights):
         if not needed.is_file():
             raise ValueError(
@@ -92,23 +95,33 @@ def load_model(
     check_weights(weights)
     disable_progress_bar()  # loading takes a second; the bar would stand between the user's lines
     try:
-        model, info = SaberForConditionalGeneration.from_pretrained(
-            folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
-        )
-    except (OSError, RuntimeError, ValueError) as error:
+        if on_base:
+            model = load_merged(folder, config, dtype)
+        else:
+            model = _load_whole(folder, config, dtype)
+    except (OSError, RuntimeError) as error:
         raise ValueError(
             f"{weights}: expected weights that fit config.json, found {_first_line(error)}"
         ) from None
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise ValueError(
-            f"{weights}: expected all weights of the model, found {len(missing)} missing"
-            f" ({missing[0]}, ...):"
-            " likely saved from another configuration"
-        )
     model.to(device).eval()
     audio = config.audio_config
     return LoadedModel(model, make_frontend(audio.frontend, audio.frontend_path), folder.name)
+
+
+def _load_whole(
+    folder: Path, config: SaberConfig, dtype: torch.dtype
+) -> SaberForConditionalGeneration:
+    model, info = SaberForConditionalGeneration.from_pretrained(
+        folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
+    )
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise ValueError(
+            f"{folder / 'model.safetensors'}: expected all weights of the model,"
+            f" found {len(missing)} missing ({missing[0]}, ...):"
+            " likely saved from another configuration"
+        )
+    return model
 
 
 def check_weights(path: Path) -> None:

@@ -356,6 +356,8 @@ class SaberModel(SaberPreTrainedModel):
                 inputs_embeds = inputs_embeds + joined.to(inputs_embeds.dtype)
             mask = self.get_placeholder_mask(input_ids, inputs_embeds, audio_embeds)
             inputs_embeds = inputs_embeds.masked_scatter(mask, audio_embeds.to(inputs_embeds.dtype))
+        # a frozen half-precision base keeps its residual stream so under float32 embeddings
+        inputs_embeds = inputs_embeds.to(self.language_model.norm.weight.dtype)
         out = self.language_model(
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,

@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+from saberlm.adapter.on_base import LORA_CONFIG_NAME, WEIGHTS_NAME
 from saberlm.adapter.processing_saber import SaberFeatureExtractor, SaberProcessor, make_tokenizer
+from saberlm.finetune.resume import newest_checkpoint
 from saberlm.finetune.shards import SongShard
 from saberlm.prompts import vocab as v
 
@@ -41,6 +44,39 @@ def measure_densities(songs: list[SongShard]) -> dict[str, Any]:
         "median_nps": {name: round(float(np.median(x)), 2) for name, x in rates.items()},
         "notes_per_onset": {name: round(float(np.mean(x)), 3) for name, x in per_onset.items()},
     }
+
+
+def slim_model(run: Path, out: Path) -> float:
+    """The newest weights of a run in bf16: ``final``, or its newest whole checkpoint.
+
+    Args:
+        run: folder of the run.
+        out: folder to write.
+
+    Returns:
+        Megabytes of weights.
+
+    Raises:
+        ValueError: the run has saved nothing yet.
+    """
+    folder = run / "final" if (run / "final").is_dir() else newest_checkpoint(run)
+    if folder is None:
+        raise ValueError(f"{run}: expected a trained model or a checkpoint, found none")
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", LORA_CONFIG_NAME):
+        if (folder / name).is_file():
+            (out / name).write_text((folder / name).read_text())
+    (weights,) = (
+        path for name in (WEIGHTS_NAME, "model.safetensors") if (path := folder / name).is_file()
+    )
+    tensors = {
+        name: t.to(torch.bfloat16) if t.is_floating_point() else t
+        for name, t in load_file(weights).items()
+    }
+    temporary = out / (weights.name + ".partial")
+    save_file(tensors, temporary, metadata={"format": "pt"})
+    temporary.replace(out / weights.name)
+    return (out / weights.name).stat().st_size / 1e6
 
 
 def export_model(run_final: Path, train: list[SongShard], out: Path) -> float:

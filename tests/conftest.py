@@ -62,3 +62,33 @@ def tiny_config(resampler: str = "perceiver", **audio):
 def make_config():
     """`tiny_config`, for tests that vary it."""
     return tiny_config
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory):
+    """A random Llama of Llama 3's shape (grouped heads, scaled rope) in a Hugging Face folder."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(3)
+    config = LlamaConfig(
+        vocab_size=160,
+        hidden_size=128,
+        intermediate_size=192,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=1,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        rope_parameters={
+            "rope_type": "llama3",
+            "rope_theta": 500_000.0,
+            "factor": 32.0,
+            "high_freq_factor": 4.0,
+            "low_freq_factor": 1.0,
+            "original_max_position_embeddings": 1024,
+        },
+    )
+    folder = tmp_path_factory.mktemp("bases") / "tiny-llama"
+    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+    return folder
