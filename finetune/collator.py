@@ -68,6 +68,9 @@ class DataCollatorForBeatmapModeling:
     """Windows to batches for `SaberForConditionalGeneration` (right-padded, labels on map tokens
     only).
 
+    What chance decides about a row depends on the seed, the epoch and the row alone, so that
+    neither a resume, nor workers, nor processes change it. `epoch` is for the trainer to set.
+
     Args:
         songs: the shards that the rows number.
         size: bars a window.
@@ -94,21 +97,33 @@ class DataCollatorForBeatmapModeling:
         self.size = size
         self.field_dropout = field_dropout
         self.augment = augment
-        self.random = Random(seed)
+        self.seed = seed
+        # in shared memory: workers that live from epoch to epoch are told, too
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         self.tasks = dict(tasks or {})
         check_tasks(self.tasks)
         self.sketches: dict[int, np.ndarray] = {}
         self.mirrors: dict[tuple[int, int], tuple[np.ndarray, ...]] = {}
 
+    @property
+    def epoch(self) -> int:
+        """Passes over the data so far."""
+        return int(self._epoch)
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        self._epoch.fill_(value)
+
     def row(self, song_index: int, difficulty_index: int, bar: int) -> WindowRow:
         """The row of a window; augmented if this collator augments."""
+        random = Random(f"{self.seed} {self.epoch} {song_index} {difficulty_index} {bar}")
         song = self.songs[song_index]
         stream = song.difficulties[difficulty_index]
         if song_index not in self.sketches:
             self.sketches[song_index] = song.sketch()
-        mirror = self.augment and self.random.random() < 0.5
+        mirror = self.augment and random.random() < 0.5
         if self.augment:
-            shift = self.random.randrange(-self.size // 2, self.size // 2 + 1)
+            shift = random.randrange(-self.size // 2, self.size // 2 + 1)
             bar = min(max(0, bar + shift), song.num_bars - 1)
         return make_row(
             song,
@@ -117,9 +132,9 @@ class DataCollatorForBeatmapModeling:
             bar,
             self.size,
             self.sketches[song_index],
-            self.random if self.augment else None,
+            random if self.augment else None,
             field_dropout=self.field_dropout,
-            pick=self.pick(song_index, difficulty_index, mirror),
+            pick=self.pick(song_index, difficulty_index, mirror, random),
         )
 
     def bars(self, song: int, difficulty: int, mirror: bool) -> tuple[np.ndarray, ...]:
@@ -131,16 +146,16 @@ class DataCollatorForBeatmapModeling:
             self.mirrors[song, difficulty] = mirrored(stream)
         return self.mirrors[song, difficulty]
 
-    def pick(self, song: int, difficulty: int, mirror: bool) -> TaskPick | None:
+    def pick(self, song: int, difficulty: int, mirror: bool, random: Random) -> TaskPick | None:
         """Draw a window's task, and another of the song's maps where the task needs one."""
-        task = draw_task(self.songs[song], difficulty, self.tasks, self.random)
+        task = draw_task(self.songs[song], difficulty, self.tasks, random)
         if task is None:
             return None
-        share = self.random.random()
+        share = random.random()
         if task != "difficulty":
             return TaskPick(task, share)
         streams = self.songs[song].difficulties
-        other = self.random.choice([i for i in range(len(streams)) if i != difficulty])
+        other = random.choice([i for i in range(len(streams)) if i != difficulty])
         return TaskPick(task, share, (streams[other].conditions, self.bars(song, other, mirror)))
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor | int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ from transformers import AutoConfig
 from trl import SFTConfig, SFTTrainer
 
 from saberlm.adapter.configuration_saber import SaberAudioConfig, SaberConfig
-from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+from saberlm.adapter.loading import model_folder
+from saberlm.adapter.modeling_saber import SaberAudioTower, SaberForConditionalGeneration
+from saberlm.adapter.on_base import (
+    is_on_base,
+    load_trained,
+    lora_of,
+    save_trained,
+)
 from saberlm.adapter.processing_saber import SaberProcessor
 from saberlm.finetune.collator import (
     DataCollatorForBeatmapModeling,
@@ -23,10 +31,13 @@ from saberlm.finetune.collator import (
     window_table,
 )
 from saberlm.finetune.lessons import DEFAULT_TASKS, check_tasks
+from saberlm.finetune.lora import LoraSettings, model_with_lora
+from saberlm.finetune.resume import EpochSampler, TellEpoch, newest_checkpoint, save_bad_batch
 from saberlm.finetune.schedule import Clock
-from saberlm.finetune.shards import load_dataset
+from saberlm.finetune.shards import SongShard, load_dataset
 from saberlm.finetune.validation import validate, validate_tasks
 from saberlm.finetune.warmup import fit_feature_statistics, warm_up
+from saberlm.finetune.windows import UNKNOWN_TICK
 from saberlm.prompts import vocab as v
 
 _log = logging.getLogger(__name__)
@@ -37,12 +48,20 @@ class RunConfig:
     """One run, read from YAML beside TRL's own `SFTConfig` (unknown keys fail).
 
     Sizes are of the decoder; ``minutes`` and ``warmup_minutes`` are budgets of wall time, 0 for
-    none.
+    none. With ``decoder`` the decoder is a pre-trained one with LoRA and the sizes are its own.
     """
 
     data_dir: str = "cache/nano"
-    base_model: str | None = None  # a saberlm model folder to go on from; None starts from scratch
+    base_model: str | None = None  # a saberlm model folder to go on from; None begins anew
+    decoder: str | None = None  # a base by name (saberlm.adapter.bases): smollm2, llama-3.2-1b, ...
+    decoder_folder: str | None = None  # where the base lies, if not in its place
+    lora_rank: int = 32
+    lora_alpha: int = 32
+    lora_dropout: float = 0.05
+    quantize: str = "none"  # nf4 holds the base in 4 bits
+    tower_from: str | None = None  # a saberlm model (name or folder) whose tower to start with
     minutes: float = 60.0
+    slice_minutes: float = 0.0  # stop this call then, with a checkpoint to resume from; 0 for never
     warmup_minutes: float = 15.0
     warmup_learning_rate: float = 1.5e-3
     window_bars: int = 8
@@ -59,6 +78,7 @@ class RunConfig:
     max_positions: int = 4096
     audio_hidden_size: int = 192
     audio_num_layers: int = 4
+    audio_dropout: float = 0.1
     tick_latents: bool = True  # what a tick sounds like joins the tokens said at it
     frontend: str = "logmel"
     resampler: str = "perceiver"
@@ -75,6 +95,21 @@ class RunConfig:
                 f" and {self.field_dropout}"
             )
         check_tasks(self.context_tasks)
+        self.lora()
+        if self.decoder and self.base_model and not self.on_base:
+            raise ValueError(
+                "expected decoder (a new model on a base) or base_model (one to go on from), found"
+                f" both, and no LoRA in the latter: {self.decoder} and {self.base_model}"
+            )
+
+    @property
+    def on_base(self) -> bool:
+        """Whether the decoder is a pre-trained one with LoRA, new or to go on from."""
+        return is_on_base(Path(self.base_model)) if self.base_model else self.decoder is not None
+
+    def lora(self) -> LoraSettings:
+        """The settings of the LoRA, checked."""
+        return LoraSettings(self.lora_rank, self.lora_alpha, self.lora_dropout, self.quantize)
 
 
 def new_config(run: RunConfig) -> SaberConfig:
@@ -94,11 +129,16 @@ def new_config(run: RunConfig) -> SaberConfig:
         eos_token_id=v.END_MAP,
         pad_token_id=v.PAD,
     )
-    audio = SaberAudioConfig(
-        frontend=run.frontend,
-        resampler=run.resampler,
-        hidden_size=run.audio_hidden_size,
-        num_hidden_layers=run.audio_num_layers,
+    audio = (
+        SaberConfig.from_pretrained(model_folder(run.tower_from)).audio_config
+        if run.tower_from
+        else SaberAudioConfig(
+            frontend=run.frontend,
+            resampler=run.resampler,
+            hidden_size=run.audio_hidden_size,
+            num_hidden_layers=run.audio_num_layers,
+            dropout=run.audio_dropout,
+        )
     )
     return SaberConfig(
         audio_config=audio,
@@ -134,8 +174,8 @@ def base_model(folder: str, *, tick_latents: bool) -> SaberForConditionalGenerat
 
 
 class SaberSFTTrainer(SFTTrainer):
-    """TRL's trainer with three additions: the onset loss, the clock's schedule, and validation by
-    kind of token."""
+    """TRL's trainer with additions: the onset loss, the clock's schedule, validation by kind of
+    token, an order of rows that a resume repeats, and a stop at a loss that is no number."""
 
     def __init__(
         self,
@@ -153,6 +193,40 @@ class SaberSFTTrainer(SFTTrainer):
         self.valid_batches = valid_batches
         self.task_batches: dict[str, list[dict[str, Any]]] = {}
         self.add_callback(clock)
+        self.order = self._order()
+        self.add_callback(
+            TellEpoch(*(p for p in (self.order, self.data_collator) if hasattr(p, "epoch")))
+        )
+
+    def _order(self) -> EpochSampler:
+        grouped = self.args.train_sampling_strategy == "group_by_length"
+        rows = self.train_dataset
+        return EpochSampler(
+            len(rows),
+            self.args.seed,
+            list(rows[self.args.length_column_name]) if grouped else None,
+            self.args.train_batch_size * self.args.gradient_accumulation_steps,
+        )
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
+        """The order of the rows."""
+        return self.order
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """On a base only what is trained is written."""
+        model = self.accelerator.unwrap_model(self.model)
+        if model.config.decoder_base is None:
+            super()._save(output_dir, state_dict)
+        else:
+            save_trained(model, Path(output_dir or self.args.output_dir), state=state_dict)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """The counterpart of `_save`; sharded checkpoints are the library's to read."""
+        owner = self.accelerator.unwrap_model(model or self.model)
+        if owner.config.decoder_base is None or self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            load_trained(owner, Path(resume_from_checkpoint))
 
     def create_optimizer(self, model: Any = None) -> Any:
         """AdamW with a gentler rate for the tower: at the decoder's rate a warm tower goes deaf.
@@ -200,15 +274,36 @@ class SaberSFTTrainer(SFTTrainer):
             raise ValueError("outputs are not kept in training; use saberlm.finetune.validation")
         loss = super().compute_loss(model, inputs, False, num_items_in_batch)
         owner = self.accelerator.unwrap_model(model)
-        owner = owner.get_base_model() if hasattr(owner, "get_base_model") else owner
         onset, owner.model.onset_loss = owner.model.onset_loss, None
         if onset is not None:
             steps = (
                 self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
             )
+            onset = onset * self._share_of_ticks(inputs["onset_targets"])
             loss = loss + self.onset_weight * onset / steps
             self._metrics["train" if model.training else "eval"]["onset_loss"].append(onset.item())
+        if not bool(torch.isfinite(loss)):
+            path = save_bad_batch(
+                inputs,
+                Path(self.args.output_dir),
+                self.state.global_step,
+                self.accelerator.process_index,
+            )
+            raise ValueError(
+                f"expected a loss that is a number, found {float(loss)} after step"
+                f" {self.state.global_step}; its batch is saved in {path}: likely too high a"
+                " learning rate, or damaged data; --resume goes on from the newest checkpoint"
+            )
         return loss
+
+    def _share_of_ticks(self, targets: torch.Tensor) -> torch.Tensor | float:
+        """This process's known ticks against the mean process's: the mean over processes of their
+        losses, weighted so, is the loss of the whole batch."""
+        processes = self.accelerator.num_processes
+        if processes == 1:
+            return 1.0
+        count = (targets != UNKNOWN_TICK).sum().float()
+        return count * processes / self.accelerator.reduce(count, "sum").clamp(min=1)
 
     def evaluate(
         self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any
@@ -237,57 +332,55 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
         run: what to train.
         args: TRL's settings; those that TRL gets wrong for audio (``max_length``, dataset
             preparation) are set here.
-        resume: go on from the newest checkpoint in ``output_dir``.
+        resume: go on from the newest whole checkpoint in ``output_dir``, or from the start if
+            there is none.
 
     Returns:
-        The folder of the trained model.
+        The folder of the trained model, or of the checkpoint where ``slice_minutes`` ended it.
+
+    Raises:
+        ValueError: no data, a base that is not there or another, or a loss that is no number.
     """
+    began = time.monotonic()
     if run.threads:
         torch.set_num_threads(run.threads)
     args.max_length = None
     args.remove_unused_columns = False
     args.dataset_kwargs = {"skip_prepare_dataset": True}
-    args.gradient_checkpointing = False
+    if run.on_base and not args.bf16:
+        raise ValueError(
+            "expected bf16: true with a decoder (its base is held in bf16), found false"
+        )
+    if not run.on_base:
+        args.gradient_checkpointing = False  # a small decoder has the memory
     output = Path(args.output_dir)
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     data = Path(run.data_dir)
     train, valid = load_dataset(data, "train"), load_dataset(data, "valid")
-    model = (
-        base_model(run.base_model, tick_latents=run.tick_latents)
-        if run.base_model
-        else SaberForConditionalGeneration(new_config(run))
-    )
-    warm = output / "tower.safetensors"
-    if not run.base_model and not resume:
-        fit_feature_statistics(model.model.audio_tower, train)
-        if warm.exists():
-            _load_tower(model, warm)
-            _log.info("tower taken from %s", warm)
-        elif run.warmup_minutes > 0:
-            warm_up(
-                model.model.audio_tower,
-                train,
-                valid,
-                output_dir=output / "warmup",
-                minutes=run.warmup_minutes,
-                learning_rate=run.warmup_learning_rate,
-                bf16=bool(args.bf16),
-                use_cpu=bool(args.use_cpu),
-                seed=args.seed,
-            )
-            _save_tower(model, warm)
+    checkpoint = newest_checkpoint(output) if resume else None
+    model = make_model(run, args)
+    tower = model.model.audio_tower
+    if run.tower_from and not run.base_model:
+        _load_tower(tower, model_folder(run.tower_from))
+    elif not run.base_model and checkpoint is None:
+        fit_feature_statistics(tower, train)
+        _warm_tower(tower, run, args, train, valid)
     collator = DataCollatorForBeatmapModeling(
         train,
         run.window_bars,
         field_dropout=run.field_dropout,
-        seed=args.seed + 1000 * args.process_index,  # processes augment differently
+        seed=args.seed,
         tasks=run.context_tasks,
     )
     check = DataCollatorForBeatmapModeling(valid, run.window_bars, augment=False)
     table = Dataset.from_dict(window_table(valid, run.window_bars, run.valid_windows))
     rows = [table[i] for i in range(len(table))]
     batches = [check(rows[i : i + 8]) for i in range(0, len(rows), 8)]
+    left = None  # of this call, the tower's warm-up and all loading counted
+    if run.slice_minutes:
+        left = max(1e-6, run.slice_minutes - (time.monotonic() - began) / 60)
+    clock = Clock(run.minutes or None, args.max_steps, run.rate_warmup_steps, left)
     trainer = SaberSFTTrainer(
         model=model,
         args=args,
@@ -295,12 +388,14 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
         eval_dataset=table,
         processing_class=SaberProcessor().tokenizer,
         data_collator=collator,
-        clock=Clock(run.minutes or None, args.max_steps, run.rate_warmup_steps),
+        clock=clock,
         onset_weight=run.onset_weight,
         tower_rate=run.tower_rate,
         valid_batches=batches,
     )
-    trainer.train(resume_from_checkpoint=resume or None)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if clock.sliced:
+        return output / f"checkpoint-{trainer.state.global_step}"
     trainer.task_batches = {
         task: task_batches(valid, run.window_bars, rows, task, 8)
         for task, chance in run.context_tasks.items()
@@ -308,20 +403,94 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     }
     trainer.evaluate()
     final = output / "final"
+    state = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
     if not trainer.is_world_process_zero():
         return final
-    model.save_pretrained(final)
+    if run.on_base:
+        save_trained(model, final, dtype=torch.bfloat16, state=state)
+    else:
+        model.save_pretrained(final, state_dict=state)
     (output / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1))
     return final
 
 
-def _save_tower(model: SaberForConditionalGeneration, path: Path) -> None:
-    from safetensors.torch import save_file
+def make_model(run: RunConfig, args: SFTConfig) -> SaberForConditionalGeneration:
+    """The model that a run begins with: from scratch, from one to go on from, or on a base."""
+    if run.base_model and not run.on_base:
+        return base_model(run.base_model, tick_latents=run.tick_latents)
+    if not run.on_base:
+        return SaberForConditionalGeneration(new_config(run))
+    lora, config, name = run.lora(), new_config(run), run.decoder
+    if run.base_model:
+        config = SaberConfig.from_pretrained(run.base_model)
+        name = str((config.decoder_base or {})["name"])
+        rank, alpha = lora_of(Path(run.base_model))
+        lora = replace(lora, rank=rank, alpha=alpha)
+    assert name is not None
+    model = model_with_lora(
+        config,
+        name,
+        Path(run.decoder_folder) if run.decoder_folder else None,
+        lora,
+        use_cpu=bool(args.use_cpu),
+        local_rank=args.local_process_index,
+    )
+    if run.base_model:
+        load_trained(model, Path(run.base_model))
+    return model
 
-    save_file({k: t.contiguous() for k, t in model.model.audio_tower.state_dict().items()}, path)
+
+def _warm_tower(
+    tower: SaberAudioTower,
+    run: RunConfig,
+    args: SFTConfig,
+    train: list[SongShard],
+    valid: list[SongShard],
+) -> None:
+    """Warm the tower up, or take it as an earlier try of this run left it."""
+    from safetensors.torch import load_file, save_file
+
+    warm = Path(args.output_dir) / "tower.safetensors"
+    if warm.exists():
+        tower.load_state_dict(load_file(warm))
+        _log.info("tower taken from %s", warm)
+    elif run.warmup_minutes > 0:
+        warm_up(
+            tower,
+            train,
+            valid,
+            output_dir=warm.parent / "warmup",
+            minutes=run.warmup_minutes,
+            learning_rate=run.warmup_learning_rate,
+            bf16=bool(args.bf16),
+            use_cpu=bool(args.use_cpu),
+            seed=args.seed,
+        )
+        if args.process_index == 0:
+            temporary = warm.with_suffix(".partial")
+            save_file({k: t.contiguous() for k, t in tower.state_dict().items()}, temporary)
+            temporary.replace(warm)
 
 
-def _load_tower(model: SaberForConditionalGeneration, path: Path) -> None:
-    from safetensors.torch import load_file
+def _load_tower(tower: SaberAudioTower, folder: Path) -> None:
+    """The tower of a trained model, whole or on a base.
 
-    model.model.audio_tower.load_state_dict(load_file(path))
+    Raises:
+        ValueError: no weights there, or not those of such a tower.
+    """
+    from safetensors import safe_open
+
+    files = [*folder.glob("model.safetensors"), *folder.glob("adapter_model.safetensors")]
+    if not files:
+        raise ValueError(f"tower_from: expected a saberlm model folder, found no weights: {folder}")
+    state = {}
+    with safe_open(files[0], framework="pt") as f:
+        for name in f.keys():  # noqa: SIM118 - no dictionary
+            if "model.audio_tower." in name:
+                state[name.partition("audio_tower.")[2]] = f.get_tensor(name).float()
+    missing = tower.load_state_dict(state, strict=False).missing_keys
+    if missing:
+        raise ValueError(
+            f"{files[0]}: expected the weights of an audio tower of this size,"
+            f" found {len(missing)} missing ({missing[0]}, ...)"
+        )

@@ -8,11 +8,12 @@ the token stream of every bar. Shapes: **F** frames, **D** features, **n** token
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from saberlm.adapter.frontend import GRID_PER_BEAT, grid_edges, grid_frames
@@ -20,6 +21,7 @@ from saberlm.prompts import vocab as v
 from saberlm.prompts.header import Conditions
 
 INDEX_NAME = "index.jsonl"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,10 @@ class SongShard:
 
 def save_shard(shard: SongShard, path: Path) -> None:
     """Write a shard: to a temporary file, then renamed."""
-    tensors: dict[str, np.ndarray] = {"frames": shard.frames.astype(np.float16)}
+    # in C order: safetensors writes the memory as it lies
+    tensors: dict[str, np.ndarray] = {
+        "frames": np.ascontiguousarray(shard.frames, dtype=np.float16)
+    }
     rows = []
     for i, d in enumerate(shard.difficulties):
         tensors[f"tokens.{i}"] = np.concatenate([*d.bars, np.zeros(0)]).astype(np.int16)
@@ -137,10 +142,11 @@ def load_shard(path: Path) -> SongShard:
 
 
 def load_dataset(data_dir: Path, split: str) -> list[SongShard]:
-    """All shards of a split, in the index's order.
+    """All shards of a split, in the index's order; those that are missing or damaged are named in
+    the log, counted, and left out.
 
     Raises:
-        ValueError: no index, or no song of that split.
+        ValueError: no index, no song of that split that reads, or data of another vocabulary.
     """
     index = data_dir / INDEX_NAME
     if not index.exists():
@@ -149,7 +155,24 @@ def load_dataset(data_dir: Path, split: str) -> list[SongShard]:
             f" run `saberlm data build MAPS {data_dir}` first"
         )
     rows = [json.loads(line) for line in index.read_text().splitlines()]
-    shards = [load_shard(data_dir / row["shard"]) for row in rows if row["split"] == split]
+    wanted = [row["shard"] for row in rows if row["split"] == split]
+    shards, damaged = [], 0
+    for name in wanted:
+        try:
+            shards.append(load_shard(data_dir / name))
+        except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            damaged += 1
+            _log.warning("%s does not read (%s): left out", data_dir / name, error)
+    if damaged:
+        _log.warning(
+            "%d of %d shards of split %s left out; build the data again to have them",
+            damaged,
+            len(wanted),
+            split,
+        )
     if not shards:
-        raise ValueError(f"expected songs of split {split!r} in {data_dir}, found none")
+        raise ValueError(
+            f"expected songs of split {split!r} in {data_dir}, found"
+            f" {f'{damaged} damaged shards' if damaged else 'none'}"
+        )
     return shards

@@ -96,3 +96,39 @@ def test_augmentation_changes_sound_within_reason() -> None:
     assert not np.array_equal(changed, features)
     assert np.array_equal(augment_features(features, Random(1)), changed)
     assert np.isfinite(changed).all()
+
+
+def same(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(
+        torch.equal(a[k], b[k]) if isinstance(a[k], torch.Tensor) else a[k] == b[k] for k in a
+    )
+
+
+def test_chance_goes_by_seed_epoch_and_row(songs: list[SongShard]) -> None:
+    """What a collator made before changes nothing, so a resumed run makes the same rows."""
+    rows = rows_of(window_table(songs, 2))[:3]
+    tasks = {"lights": 0.3, "remap": 0.3}
+    used, fresh = (DataCollatorForBeatmapModeling(songs, 2, seed=4, tasks=tasks) for _ in range(2))
+    first = used(rows)
+    for epoch in range(3):
+        used.epoch = epoch
+        used(rows)
+    fresh.epoch = 2
+    assert same(used(rows), fresh(rows))
+    assert not same(first, fresh(rows)), "epochs differ"
+    fresh.epoch = 0
+    assert same(first, fresh(rows))
+    assert not same(first, DataCollatorForBeatmapModeling(songs, 2, seed=5, tasks=tasks)(rows))
+
+
+def test_workers_that_live_on_hear_of_the_epoch(songs: list[SongShard]) -> None:
+    rows = rows_of(window_table(songs, 2))[:2]
+    collator = DataCollatorForBeatmapModeling(songs, 2)
+    loader = torch.utils.data.DataLoader(
+        rows, batch_size=2, collate_fn=collator, num_workers=1, persistent_workers=True
+    )
+    for epoch in (0, 1):
+        collator.epoch = epoch
+        (made,) = list(loader)
+        assert same(made, collator(rows))
+    del loader
