@@ -1,0 +1,93 @@
+"""Every training configuration runs, on a random stand-in of its base's architecture."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("trl")
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+CONFIGS = Path(__file__).parents[2] / "scripts" / "configs"
+ON_BASE = ["sft_135m", "sft_1b", "sft_1b_qlora", "sft_8b", "sft_8b_qlora"]
+
+
+@pytest.mark.parametrize("name", ON_BASE)
+def test_a_config_runs_from_end_to_end(
+    name: str, data_dir: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    """One step of each, then the model comes back for decoding."""
+    from trl import SFTConfig, TrlParser
+
+    from saberlm.adapter.loading import load_model
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+    from saberlm.finetune.lora import LoraSettings
+    from saberlm.finetune.sft import RunConfig, run_sft
+    from saberlm.prompts.vocab import fingerprint
+
+    overrides = {
+        "decoder": tiny_base.name,
+        "decoder_folder": str(tiny_base),
+        "data_dir": str(data_dir),
+        "output_dir": str(tmp_path),
+        "max_steps": 1,
+        "window_bars": 1,
+        "valid_windows": 1,
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": 1,
+        "dataloader_num_workers": 0,
+        "dataloader_persistent_workers": False,
+        "context_tasks": {},
+        "eval_strategy": "no",
+        "use_cpu": True,
+        "disable_tqdm": True,
+    }
+    config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text()) | overrides
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    run, args = TrlParser((RunConfig, SFTConfig)).parse_args_and_config(
+        ["--config", str(tmp_path / "run.yaml")]
+    )
+    assert isinstance(run.lora(), LoraSettings)
+    assert (run.quantize == "nf4") == name.endswith("qlora")
+    if run.quantize == "nf4":
+        pytest.importorskip("bitsandbytes")
+    final = run_sft(run, args)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SABERLM_BASES", str(tiny_base.parent))
+        model = load_model(final, fingerprint()).model
+    assert isinstance(model, SaberForConditionalGeneration)
+    assert model.config.decoder_base["name"] == tiny_base.name
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("sft_*.yaml")), ids=lambda p: p.stem)
+def test_an_unknown_key_is_refused(path: Path, tmp_path: Path) -> None:
+    from trl import SFTConfig, TrlParser
+
+    from saberlm.finetune.sft import RunConfig
+
+    parser = TrlParser((RunConfig, SFTConfig))
+    run, args = parser.parse_args_and_config(["--config", str(path), "--use_cpu", "true"])
+    assert isinstance(run, RunConfig)
+    assert args.output_dir.startswith("runs/")
+    odd = path.read_text() + "learning_rat: 1.0e-3\nuse_cpu: true\n"
+    (tmp_path / "odd.yaml").write_text(odd)
+    with pytest.raises(ValueError, match="learning_rat"):
+        parser.parse_args_and_config(["--config", str(tmp_path / "odd.yaml")])
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("accelerate_*.yaml")), ids=lambda p: p.stem)
+def test_accelerate_reads_its_configs(path: Path) -> None:
+    from accelerate.commands.config.config_args import ClusterConfig
+
+    config = ClusterConfig.from_yaml_file(yaml_file=str(path))
+    assert config.mixed_precision == "bf16"
+    fsdp = yaml.safe_load(path.read_text()).get("fsdp_config")
+    assert (fsdp is not None) == (str(config.distributed_type).endswith("FSDP"))
+    if fsdp:
+        from accelerate import FullyShardedDataParallelPlugin
+
+        known = set(FullyShardedDataParallelPlugin.__dataclass_fields__)
+        renamed = {"transformer_layer_cls_to_wrap": "transformer_cls_names_to_wrap"}
+        names = {renamed.get(n, n) for n in (k.removeprefix("fsdp_") for k in fsdp)}
+        names -= {"offload_params", "version"}  # read under other names
+        assert names <= known
