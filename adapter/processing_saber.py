@@ -7,6 +7,7 @@ says what they mean.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from saberlm.adapter.frontend import (
     DacFrontEnd,
     FrontEnd,
     LogMelFrontEnd,
+    cell_edges,
     grid_edges,
     grid_frames,
 )
@@ -65,8 +67,9 @@ class SaberFeatureExtractor(FeatureExtractionMixin):
         self,
         samples: np.ndarray,
         *,
-        bpm: float,
-        offset_seconds: float,
+        bpm: float | None = None,
+        offset_seconds: float = 0.0,
+        seconds_of: Callable[[np.ndarray], np.ndarray] | None = None,
         margin_bars: int = 0,
         front: FrontEnd | None = None,
         return_tensors: str = "pt",
@@ -75,8 +78,10 @@ class SaberFeatureExtractor(FeatureExtractionMixin):
 
         Args:
             samples: mono, at the front end's rate, ``(T,)``.
-            bpm: tempo of the grid.
-            offset_seconds: time of beat 0, the first bar's start.
+            bpm: tempo of a steady grid.
+            offset_seconds: time of its beat 0, the first bar's start.
+            seconds_of: a grid of any tempo, instead of the two: beats from the first bar's start,
+                rising and below 0 too, to seconds.
             margin_bars: bars of context to add either side.
             front: a front end made before (a DacModel is slow to load).
             return_tensors: only ``pt``.
@@ -85,19 +90,25 @@ class SaberFeatureExtractor(FeatureExtractionMixin):
             ``audio_features`` ``(1, F, D)`` from ``margin_bars`` before bar 0, ``sketch_features``
             ``(1, K, D)``,
             ``audio_num_bars`` ``(1,)`` (K).
+
+        Raises:
+            ValueError: neither or both of ``bpm`` and ``seconds_of``.
         """
         if return_tensors != "pt":
             raise ValueError(f"return_tensors must be 'pt', found {return_tensors!r}")
         front = front or make_frontend(self.frontend, self.frontend_path)
         frames = front.encode(torch.from_numpy(np.ascontiguousarray(samples))).numpy()
         seconds = len(samples) / front.sample_rate
-        bars = max(1, int(np.ceil((seconds - offset_seconds) * bpm / 60 / BEATS_PER_BAR)))
-        edges = grid_edges(
-            bpm,
-            offset_seconds,
-            -margin_bars * BEATS_PER_BAR,
-            (bars + 2 * margin_bars) * BEATS_PER_BAR,
-        )
+        first = -margin_bars * BEATS_PER_BAR
+        if bpm is not None and seconds_of is None:
+            bars = max(1, int(np.ceil((seconds - offset_seconds) * bpm / 60 / BEATS_PER_BAR)))
+            num_beats = (bars + 2 * margin_bars) * BEATS_PER_BAR
+            edges = grid_edges(bpm, offset_seconds, first, num_beats)
+        elif seconds_of is not None and bpm is None:
+            bars = _bars_until(seconds, seconds_of)
+            edges = seconds_of(cell_edges(first, (bars + 2 * margin_bars) * BEATS_PER_BAR))
+        else:
+            raise ValueError("expected one of bpm and seconds_of, found both or neither")
         grid = grid_frames(frames, front.frame_rate, edges)
         cells = BEATS_PER_BAR * GRID_PER_BEAT
         inner = grid[margin_bars * cells : (margin_bars + bars) * cells]
@@ -109,6 +120,15 @@ class SaberFeatureExtractor(FeatureExtractionMixin):
                 "audio_num_bars": torch.tensor([bars]),
             }
         )
+
+
+def _bars_until(seconds: float, seconds_of: Callable[[np.ndarray], np.ndarray]) -> int:
+    """Bars, at least one, from beat 0 until ``seconds``, the last one whole."""
+    most = 1
+    while seconds_of(np.array([float(most * BEATS_PER_BAR)]))[0] < seconds:
+        most *= 2
+    starts = seconds_of(BEATS_PER_BAR * np.arange(1.0, most + 1))
+    return 1 + int((starts < seconds).sum())
 
 
 def make_tokenizer(

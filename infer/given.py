@@ -6,18 +6,21 @@ The prompt shows a snapped copy; the given objects themselves are carried to the
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from saberlm.infer.pipeline import Song
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import Beatmap
 from saberlm.prompts.header import Conditions
-from saberlm.prompts.retempo import moved
+from saberlm.prompts.retempo import moved, tempo_gap
 from saberlm.prompts.snap import snap, tick_of
-from saberlm.prompts.tempo import fold_bpm
+from saberlm.prompts.tempo import TempoMap, fold_bpm
 from saberlm.prompts.tokens import encode
 
 GROUPS = {
@@ -34,6 +37,7 @@ MIN_ON_GRID = 0.6
 """Share of notes on sixteenths or twelfths of a beat, to a tenth of a tick, below which a map does
 not belong to the grid; by chance it is a tenth of them."""
 _NEAR_TICKS = 0.1
+_SAME_TEMPO_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class SongGrid:
     @classmethod
     def of(cls, song: Song, num_bars: int) -> SongGrid:
         """The grid of a song for maps in beats from its beat 0."""
-        return cls(song.grid_bpm / song.bpm, song.first_beat, num_bars)
+        return cls(song.octave, song.first_beat, num_bars)
 
     def tick(self, beat: float) -> int:
         """The nearest tick from bar 0, below 0 before it."""
@@ -64,24 +68,32 @@ class SongGrid:
 
 def bars_between(song: Song, start_seconds: float, end_seconds: float) -> range:
     """The model's bars that a stretch of the song touches."""
-    bar = v.BEATS_PER_SEGMENT * 60 / song.grid_bpm
-    first = int((start_seconds - song.bar_zero_seconds) / bar + 1e-6)
-    last = -int(-(end_seconds - song.bar_zero_seconds) // bar)
-    return range(max(0, first), max(0, last))
+    times = np.array([start_seconds, end_seconds]) - song.bar_zero_seconds
+    first, last = song.bar_tempo.to_beats(times) / v.BEATS_PER_SEGMENT
+    return range(max(0, int(first + 1e-6)), max(0, math.ceil(last - 1e-6)))
 
 
-def check_tempo(beatmap: Beatmap, bpm: float) -> None:
-    """Refuse a map whose tempo changes, or differs from the song's.
+def check_tempo(beatmap: Beatmap, tempo: TempoMap) -> None:
+    """Refuse a map whose tempo is not the song's.
 
     Raises:
         ValueError: see above.
     """
-    other = [e.bpm for e in beatmap.bpm_events if abs(e.bpm - bpm) > 1e-3]
-    if other:
+    beats = [note.beat for note in beatmap.color_notes]
+    end = max([0.0, *beats, *(event.beat for event in beatmap.bpm_events)]) + 1
+    if tempo_gap(tempo.bpm, beatmap.bpm_events, tempo.events, end) > _SAME_TEMPO_SECONDS:
         raise ValueError(
-            f"expected a map at {bpm:g} BPM throughout, found a change to {other[0]:g}: likely a"
-            f" song without a steady tempo, which a given map must have"
+            f"expected a map at the song's tempo ({_spelled(tempo)}), found"
+            f" {_spelled(TempoMap(tempo.bpm, beatmap.bpm_events))}: likely a song whose tempo"
+            " changes; give the song the map's own tempo"
         )
+
+
+def _spelled(tempo: TempoMap) -> str:
+    """The tempo in a few words."""
+    changes = [f"{event.bpm:g} from beat {event.beat:g}" for event in tempo.events]
+    more = [f"{len(changes) - 2} more"] if len(changes) > 3 else []
+    return ", ".join([f"{tempo.bpm:g} BPM", *changes[: 2 if more else 3], *more])
 
 
 def check_on_grid(beats: Sequence[float], bpm: float) -> None:
@@ -118,7 +130,7 @@ def given_bars(beatmap: Beatmap, song: Song, num_bars: int) -> tuple[list[list[i
     Raises:
         ValueError: the map's tempo changes, or it is not on the grid.
     """
-    check_tempo(beatmap, song.bpm)
+    check_tempo(beatmap, song.tempo)
     grid = SongGrid.of(song, num_bars)
     groups: dict[str, Any] = {
         name: [grid.moved(o) for o in getattr(beatmap, name)] for name in GROUPS
@@ -146,7 +158,7 @@ def reference_bars(beatmap: Beatmap, bpm: float) -> list[list[int]]:
     Raises:
         ValueError: its tempo changes, or it is not on its own grid.
     """
-    check_tempo(beatmap, bpm)
+    check_tempo(beatmap, TempoMap(bpm))
     grid = SongGrid(fold_bpm(bpm) / bpm, 0.0, 0)
     notes = tuple(grid.moved(note) for note in beatmap.color_notes)
     check_on_grid([note.beat for note in notes], fold_bpm(bpm))
@@ -156,7 +168,11 @@ def reference_bars(beatmap: Beatmap, bpm: float) -> list[list[int]]:
 def described(conditions: Conditions, beatmap: Beatmap, song: Song) -> Conditions:
     """Conditions whose unknown notes/s and flags are the given map's, at the song's tempo."""
     beats = [note.beat for note in beatmap.color_notes]
-    seconds = (max(beats) - min(beats)) * 60 / song.bpm if beats else 0.0
+    seconds = 0.0
+    if beats and song.bpm_events:
+        seconds = song.tempo.to_seconds(max(beats)) - song.tempo.to_seconds(min(beats))
+    elif beats:  # without the rounding that a difference of times brings
+        seconds = (max(beats) - min(beats)) * 60 / song.bpm
     found: dict[str, Any] = {
         "nps": round(len(beats) / seconds, 2) if seconds > 0 else None,
         "lights": bool(beatmap.lights),

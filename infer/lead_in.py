@@ -64,10 +64,10 @@ def plan_padding(
     in.
 
     Args:
-        bpm: the level's tempo.
+        bpm: the level's tempo, or its first one: none changes before the song's second 0.
         offset_seconds: song time of the map's beat 0.
-        first_object_beat: beat of the first note, bomb, wall, arc or chain; None for maps without
-            any.
+        first_object_beat: beat, counted at ``bpm``, of the first note, bomb, wall, arc or chain;
+            None for maps without any.
         lead_in: seconds.
     """
     beat = 60 / bpm

@@ -32,6 +32,8 @@ from saberlm.infer.njs import NoteJump, choose_njs, peak_swings
 from saberlm.infer.tempo import check_flags
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap, Difficulty, LevelInfo
 from saberlm.prompts.mapfile import write_level
+from saberlm.prompts.retempo import SAME_SECONDS, tempo_gap
+from saberlm.prompts.tempo import TempoMap
 
 __all__ = [
     "ENVIRONMENTS",
@@ -157,9 +159,10 @@ def pack_level(
     Args:
         out: the zip to write (a folder when it does not end in ``.zip``); its folder exists.
         song_path: the song, in any format that is read.
-        bpm: the maps' tempo.
+        bpm: the maps' tempo, which Info.dat states.
         offset_seconds: song time of the maps' beat 0.
-        beatmaps: the maps by difficulty name, in beats from ``offset_seconds``.
+        beatmaps: the maps by difficulty name, in beats from ``offset_seconds``. Their tempo events,
+            the same in all and none before the song's second 0, go into the difficulty files.
         meta: title, artist, mapper.
         note_jumps: NJS and offset by difficulty; chosen where absent.
         cover: file name and bytes (`saberlm.infer.cover.load_cover`); drawn from the song when
@@ -169,8 +172,9 @@ def pack_level(
         model_name: for that record.
 
     Raises:
-        ValueError: no map, an unknown difficulty or environment, a tempo out of range, unreadable
-            audio or an output that cannot be written. No partly written level is left.
+        ValueError: no map, an unknown difficulty or environment, a tempo out of range, maps whose
+            tempo changes differ, unreadable audio or an output that cannot be written. No partly
+            written level is left.
     """
     started = time.perf_counter()
     unknown = [name for name in beatmaps if name not in DIFFICULTIES]
@@ -181,16 +185,22 @@ def pack_level(
     check_flags(bpm, offset_seconds)
     check_writable(out)
     environment = check_environment(environment)
+    tempo = _common_tempo(bpm, beatmaps)
     firsts = [beat for beat in map(first_object_beat, beatmaps.values()) if beat is not None]
-    padding = plan_padding(bpm, offset_seconds, min(firsts, default=None))
+    first = min(firsts, default=None)
+    if first is not None and tempo.events:
+        first = TempoMap(bpm).to_beats(tempo.to_seconds(first))
+    padding = plan_padding(bpm, offset_seconds, first)
     samples = load_audio(song_path, _ANALYSIS_RATE)[0]
     length = len(samples) / _ANALYSIS_RATE + padding.seconds
-    end_beat = math.floor(length * bpm / 60 * 48) / 48
+    changes = shift_beatmap(Beatmap(bpm_events=tempo.events), padding.beat_shift).bpm_events
+    level_tempo = TempoMap(bpm, changes)
+    end_beat = math.floor(level_tempo.to_beats(length) * 48) / 48
     jumps = dict(note_jumps or {})
     difficulties = []
     for name in (name for name in DIFFICULTIES if name in beatmaps):
         beatmap = shift_beatmap(beatmaps[name], padding.beat_shift, end_beat=end_beat)
-        jump = jumps.setdefault(name, choose_njs(name, peak_swings(beatmap, bpm), bpm))
+        jump = jumps.setdefault(name, choose_njs(name, peak_swings(beatmap, level_tempo), bpm))
         difficulties.append(Difficulty("Standard", name, jump.njs, jump.offset_beats, beatmap))
     cover_name, cover_bytes = cover or (
         "cover.png",
@@ -217,6 +227,23 @@ def pack_level(
     return PackedLevel(
         out, padding.seconds, padding.beat_shift, time.perf_counter() - started, jumps
     )
+
+
+def _common_tempo(bpm: float, beatmaps: Mapping[str, Beatmap]) -> TempoMap:
+    """The tempo of all maps, which begins with ``bpm``.
+
+    Raises:
+        ValueError: they have not one tempo.
+    """
+    events = next(iter(beatmaps.values())).bpm_events
+    for name, beatmap in beatmaps.items():
+        end = max((event.beat for event in (*events, *beatmap.bpm_events)), default=0.0) + 1
+        if tempo_gap(bpm, events, beatmap.bpm_events, end) > SAME_SECONDS:
+            raise ValueError(
+                f"expected the same tempo changes in all maps, found others in {name}: likely maps"
+                " of different songs, or a song whose tempo was found anew between them"
+            )
+    return TempoMap(bpm, events)
 
 
 def loudest_start(

@@ -8,7 +8,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +23,11 @@ from saberlm.adapter.processing_saber import BEATS_PER_BAR, SaberFeatureExtracto
 from saberlm.infer.density import DensityControl
 from saberlm.infer.engine import Engine, GeneratedMap, MapRequest, SongEncoding
 from saberlm.infer.sampling import SamplingParams
-from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
+from saberlm.infer.tempo_estimate import TempoEstimate
+from saberlm.infer.tempo_pieces import events_of
+from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap, BpmEvent
 from saberlm.prompts.header import Conditions, onset_conditions
-from saberlm.prompts.tempo import fold_bpm
+from saberlm.prompts.tempo import TempoMap, fold_bpm
 from saberlm.prompts.tokens import decode
 
 DEFAULT_NPS = {"Easy": 1.6, "Normal": 2.2, "Hard": 3.0, "Expert": 4.2, "ExpertPlus": 5.6}
@@ -39,30 +43,67 @@ class Song:
     """Audio on its grid.
 
     Beat 0 falls at ``offset_seconds``; ``bar_zero_seconds`` starts the model's first bar, a
-    downbeat not after 0 s. The model hears
-    the octave of the tempo that lies in 95-190 (`grid_bpm`), as it was trained to.
+    downbeat not after 0 s. The model hears the octave in which the usual tempo lies in 95-190, as
+    it was trained to: *grid* beats are beats of that octave, one power of two for the whole song.
+
+    Args:
+        samples: mono, ``(T,)``.
+        sample_rate: samples a second.
+        bpm: the tempo, or the first one.
+        offset_seconds: song time of beat 0.
+        bpm_events: changes of tempo, in beats from beat 0; none before the song's second 0.
     """
 
     samples: np.ndarray
     sample_rate: int
     bpm: float
     offset_seconds: float
+    bpm_events: tuple[BpmEvent, ...] = ()
+
+    @classmethod
+    def on_estimate(cls, samples: np.ndarray, sample_rate: int, estimate: TempoEstimate) -> Song:
+        """Audio on the grid that was found for it."""
+        return cls(samples, sample_rate, estimate.bpm, estimate.offset_seconds, events_of(estimate))
 
     @property
     def seconds(self) -> float:
         """Length."""
         return len(self.samples) / self.sample_rate
 
+    @cached_property
+    def tempo(self) -> TempoMap:
+        """Beats to seconds, both from beat 0."""
+        return TempoMap(self.bpm, self.bpm_events)
+
+    @cached_property
+    def usual_bpm(self) -> float:
+        """The tempo that most of the song has."""
+        return self.tempo.usual_bpm(self.seconds - self.offset_seconds)
+
     @property
     def grid_bpm(self) -> float:
-        """The octave of ``bpm`` in 95-190."""
-        return fold_bpm(self.bpm)
+        """The octave of the usual tempo in 95-190."""
+        return fold_bpm(self.usual_bpm)
+
+    @property
+    def octave(self) -> float:
+        """Grid beats a beat: a power of two."""
+        return self.grid_bpm / self.usual_bpm
+
+    @cached_property
+    def bar_tempo(self) -> TempoMap:
+        """Grid beats to seconds, both from the model's bar 0."""
+        octave, first = self.octave, self.first_beat
+        events = (
+            BpmEvent(event.beat * octave - first, event.bpm * octave) for event in self.bpm_events
+        )
+        return TempoMap(self.bpm * octave, tuple(events))
 
     @property
     def first_beat(self) -> int:
         """The grid beat, counted from ``offset_seconds``, that starts the model's bar 0: whole
         bars before beat 0, down to the song's start."""
-        bar = BEATS_PER_BAR * 60 / self.grid_bpm
+        bar = BEATS_PER_BAR * 60 / (self.bpm * self.octave)
         return -BEATS_PER_BAR * int(np.ceil(max(0.0, self.offset_seconds) / bar - 1e-9)) + (
             BEATS_PER_BAR * int(np.floor(max(0.0, -self.offset_seconds) / bar + 1e-9))
         )
@@ -70,7 +111,21 @@ class Song:
     @property
     def bar_zero_seconds(self) -> float:
         """Time of the model's bar 0."""
-        return self.offset_seconds + self.first_beat * 60 / self.grid_bpm
+        return self.offset_seconds + self.first_beat * 60 / (self.bpm * self.octave)
+
+    def seconds_of(self, beats: np.ndarray) -> np.ndarray:
+        """Song time in seconds of grid beats from the model's bar 0."""
+        return self.bar_zero_seconds + self.bar_tempo.to_seconds(beats)
+
+    def grid_beat_at(self, seconds: float) -> float:
+        """Grid beats from beat 0 at a song time."""
+        return self.tempo.to_beats(seconds - self.offset_seconds) * self.octave
+
+    @property
+    def num_bars(self) -> int:
+        """Bars of the model until the song's end."""
+        beats = self.bar_tempo.to_beats(self.seconds - self.bar_zero_seconds)
+        return max(1, math.ceil(beats / BEATS_PER_BAR))
 
 
 @dataclass
@@ -83,10 +138,16 @@ class MappedSong:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def read_song(path: Path, frontend: FrontEnd, bpm: float, offset_seconds: float) -> Song:
+def read_song(
+    path: Path,
+    frontend: FrontEnd,
+    bpm: float,
+    offset_seconds: float,
+    bpm_events: tuple[BpmEvent, ...] = (),
+) -> Song:
     """Decode a song at the front end's rate and put it on a grid."""
     samples = load_audio(path, frontend.sample_rate)[0]
-    return Song(samples, frontend.sample_rate, bpm, offset_seconds)
+    return Song(samples, frontend.sample_rate, bpm, offset_seconds, bpm_events)
 
 
 @torch.no_grad()
@@ -95,13 +156,10 @@ def encode_song(
 ) -> SongEncoding:
     """One pass of the tower over the whole song."""
     device = next(model.parameters()).device
-    features = SaberFeatureExtractor()(
-        song.samples,
-        bpm=song.grid_bpm,
-        offset_seconds=song.bar_zero_seconds,
-        margin_bars=1,
-        front=frontend,
-    )
+    grid: dict[str, Any] = {"bpm": song.grid_bpm, "offset_seconds": song.bar_zero_seconds}
+    if song.bpm_events:
+        grid = {"seconds_of": song.seconds_of}
+    features = SaberFeatureExtractor()(song.samples, **grid, margin_bars=1, front=frontend)
     bars = int(features["audio_num_bars"][0])
     out = model.model.get_audio_features(
         features["audio_features"].to(device),
@@ -130,7 +188,8 @@ def onset_logits(
 def completed(
     model: SaberForConditionalGeneration, song: Song, conditions: Conditions
 ) -> Conditions:
-    """Conditions with the grid's tempo and, where nobody said, the difficulty's usual notes/s."""
+    """Conditions with the grid's tempo, the usual one, and where nobody said the difficulty's usual
+    notes/s."""
     usual = (model.config.calibration or {}).get("median_nps", DEFAULT_NPS)
     nps = usual[conditions.difficulty or "Expert"] if conditions.nps is None else conditions.nps
     return replace(conditions, bpm=song.grid_bpm, nps=nps)
@@ -146,10 +205,9 @@ def make_request(
     """A row for the engine, silent where the song has not begun or is about to end."""
     calibration = model.config.calibration or {}
     logits = onset_logits(model, encoding, onset_conditions(conditions)).float().clone()
-    ticks = torch.arange(len(logits), device=logits.device)
-    seconds = song.bar_zero_seconds + ticks * 60 / song.grid_bpm / 48
+    seconds = _tick_seconds(song, len(logits))
     quiet = (seconds < 0) | (seconds > song.seconds - TAIL_SECONDS)
-    logits[quiet] = -30.0
+    logits[quiet.to(logits.device)] = -30.0
     density = None
     if conditions.nps is not None:
         per_onset = calibration.get("notes_per_onset", NOTES_PER_ONSET)[
@@ -157,19 +215,29 @@ def make_request(
         ]
         density = DensityControl(
             logits[:, 0].cpu(),
-            playable_seconds(logits[:, 0], song.grid_bpm),
+            playable_seconds(logits[:, 0], song),
             conditions.nps,
             per_onset,
         )
     return MapRequest(encoding, conditions, logits, seed, density)
 
 
-def playable_seconds(note_logits: torch.Tensor, bpm: float) -> float:
+def _tick_seconds(song: Song, num_ticks: int) -> torch.Tensor:
+    """Song time of the model's ticks, in single precision as ever."""
+    if song.bpm_events:
+        return torch.from_numpy(song.seconds_of(np.arange(num_ticks) / 48)).float()
+    return song.bar_zero_seconds + torch.arange(num_ticks) * 60 / song.grid_bpm / 48
+
+
+def playable_seconds(note_logits: torch.Tensor, song: Song) -> float:
     """Seconds from where the head first expects notes to where it last does, judged over bars."""
     per_bar = torch.sigmoid(note_logits).view(-1, 192).sum(1)
     busy = torch.nonzero(per_bar > 0.25 * per_bar.median().clamp(min=0.5))[:, 0]
-    bars = int(busy[-1] - busy[0]) + 1 if len(busy) else 1
-    return bars * BEATS_PER_BAR * 60 / bpm
+    first, last = (int(busy[0]), int(busy[-1])) if len(busy) else (0, 0)
+    if not song.bpm_events:  # without the rounding that a difference of times brings
+        return (last - first + 1) * BEATS_PER_BAR * 60 / song.grid_bpm
+    start, end = song.seconds_of(np.array([first, last + 1.0]) * BEATS_PER_BAR)
+    return float(end - start)
 
 
 def map_song(
@@ -221,9 +289,8 @@ def to_beatmap(generated: GeneratedMap, song: Song) -> tuple[Beatmap, Counter[st
     beatmap, counts = decode(generated.bars)
     counts.update(generated.counts)
     shift = song.first_beat
-    scale = song.bpm / song.grid_bpm  # a power of two: exact
-    earliest = -song.offset_seconds * song.grid_bpm / 60
-    end = (song.seconds - song.offset_seconds) * song.grid_bpm / 60
+    scale = 1 / song.octave  # a power of two: exact
+    earliest, end = song.grid_beat_at(0.0), song.grid_beat_at(song.seconds)
 
     def moved(items: tuple, name: str) -> tuple:  # type: ignore[type-arg]
         out = []
@@ -252,6 +319,7 @@ def to_beatmap(generated: GeneratedMap, song: Song) -> tuple[Beatmap, Counter[st
             chains=moved(beatmap.chains, "chain"),
             lights=moved(beatmap.lights, "light"),
             boosts=moved(beatmap.boosts, "boost"),
+            bpm_events=song.bpm_events,
         ),
         +counts,
     )

@@ -11,7 +11,7 @@ from saberlm.prompts.tempo import TempoMap
 
 
 def describe_difficulties(
-    beatmaps: Mapping[str, Beatmap], bpm: float, note_jumps: Mapping[str, NoteJump]
+    beatmaps: Mapping[str, Beatmap], tempo: TempoMap, note_jumps: Mapping[str, NoteJump]
 ) -> dict[str, dict[str, float | int]]:
     """Counts, notes a second (first note to last) and NJS by difficulty."""
     rows: dict[str, dict[str, float | int]] = {}
@@ -23,7 +23,7 @@ def describe_difficulties(
             "arcs": len(beatmap.arcs),
             "chains": len(beatmap.chains),
             "lights": len(beatmap.lights) + len(beatmap.boosts),
-            "nps": round(count_objects(beatmap, TempoMap(bpm)).nps, 3),
+            "nps": round(count_objects(beatmap, tempo).nps, 3),
             "njs": note_jumps[name].njs,
         }
     return rows

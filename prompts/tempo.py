@@ -24,6 +24,9 @@ _SECONDS_PER_MINUTE = 60.0
 class TempoMap:
     """The tempo of a map; beat 0 is second 0, and both may go below zero at the first tempo.
 
+    Under a steady tempo the two ways are ``beat * 60 / bpm`` and ``seconds * bpm / 60`` to the last
+    bit.
+
     Args:
         bpm: Base tempo in beats a minute (Info.dat's).
         events: Tempo changes, in any order. One at or before beat 0 replaces the base tempo; of
@@ -37,7 +40,7 @@ class TempoMap:
     events: tuple[BpmEvent, ...] = ()
     _beats: FloatArray = field(init=False, repr=False, compare=False)
     _seconds: FloatArray = field(init=False, repr=False, compare=False)
-    _beat_length: FloatArray = field(init=False, repr=False, compare=False)
+    _bpms: FloatArray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Checks the tempos and lays out where each begins, in beats and in seconds."""
@@ -52,10 +55,11 @@ class TempoMap:
                 )
             tempos[max(0.0, float(event.beat))] = float(event.bpm)
         beats = np.array(list(tempos), dtype=np.float64)
-        beat_length = _SECONDS_PER_MINUTE / np.array(list(tempos.values()), dtype=np.float64)
-        seconds = np.concatenate(([0.0], np.cumsum(np.diff(beats) * beat_length[:-1])))
+        bpms = np.array(list(tempos.values()), dtype=np.float64)
+        lengths = np.diff(beats) * _SECONDS_PER_MINUTE / bpms[:-1]
+        seconds = np.concatenate(([0.0], np.cumsum(lengths)))
         object.__setattr__(self, "_beats", beats)
-        object.__setattr__(self, "_beat_length", beat_length)
+        object.__setattr__(self, "_bpms", bpms)
         object.__setattr__(self, "_seconds", seconds)
 
     @overload
@@ -73,7 +77,8 @@ class TempoMap:
         """
         at = np.asarray(beat, dtype=np.float64)
         part = np.maximum(np.searchsorted(self._beats, at, side="right") - 1, 0)
-        seconds = self._seconds[part] + (at - self._beats[part]) * self._beat_length[part]
+        since = at - self._beats[part]
+        seconds = self._seconds[part] + since * _SECONDS_PER_MINUTE / self._bpms[part]
         return np.asarray(seconds) if isinstance(beat, np.ndarray) else float(seconds)
 
     @overload
@@ -91,8 +96,18 @@ class TempoMap:
         """
         at = np.asarray(seconds, dtype=np.float64)
         part = np.maximum(np.searchsorted(self._seconds, at, side="right") - 1, 0)
-        beats = self._beats[part] + (at - self._seconds[part]) / self._beat_length[part]
+        since = at - self._seconds[part]
+        beats = self._beats[part] + since * self._bpms[part] / _SECONDS_PER_MINUTE
         return np.asarray(beats) if isinstance(seconds, np.ndarray) else float(beats)
+
+    def usual_bpm(self, end_seconds: float) -> float:
+        """The tempo that rules longest between beat 0 and ``end_seconds`` after it; the first of
+        several."""
+        ends = np.minimum(np.append(self._seconds[1:], np.inf), end_seconds)
+        ruled: dict[float, float] = {}
+        for bpm, seconds in zip(self._bpms, np.maximum(ends - self._seconds, 0.0), strict=True):
+            ruled[float(bpm)] = ruled.get(float(bpm), 0.0) + float(seconds)
+        return max(ruled, key=lambda bpm: ruled[bpm])
 
 
 def _check_bpm(bpm: float, what: str) -> None:

@@ -38,6 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--offset", type=float, metavar="SECONDS", help="time of beat 0 in the song's own audio"
     )
+    grid = parser.add_mutually_exclusive_group()
+    grid.add_argument(
+        "--beats",
+        metavar="FILE",
+        help="beat times in seconds, one a line, perhaps with the beat's number in its bar (text,"
+        " csv, Audacity labels)",
+    )
+    grid.add_argument(
+        "--tempo-from",
+        metavar="LEVEL",
+        help="take the tempo and its changes from a level of the same sound file (folder or zip)",
+    )
     parser.add_argument(
         "--nps",
         type=float,
@@ -83,7 +95,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Map the song; everything but ``--json``'s object goes to standard error."""
     import json
-    import math
     import sys
     import time
     from dataclasses import replace
@@ -100,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
     from saberlm.infer.report import describe_difficulties
     from saberlm.infer.sampling import SamplingParams
     from saberlm.infer.tempo import check_flags, estimate_tempo
+    from saberlm.infer.tempo_given import given_tempo
+    from saberlm.infer.tempo_report import describe_tempo
     from saberlm.prompts.header import Conditions
     from saberlm.prompts.vocab import fingerprint
 
@@ -107,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
     path = Path(args.song)
     out = Path(args.output) if args.output else Path(f"{path.stem}.zip")
     check_flags(args.bpm, args.offset)
+    tempo = given_tempo(args.beats, args.tempo_from, bpm=args.bpm, offset_seconds=args.offset)
     check_environment(args.environment)
     cover = load_cover(Path(args.cover)) if args.cover else None
     chosen = {name: getattr(args, name) for name in _SAMPLING}
@@ -135,16 +149,15 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     rate = loaded.frontend.sample_rate
     samples = load_audio(path, rate)[0]
-    tempo = estimate_tempo(samples, rate, bpm=args.bpm, offset_seconds=args.offset)
+    if tempo is None:
+        tempo = estimate_tempo(samples, rate, bpm=args.bpm, offset_seconds=args.offset)
     timings["tempo"] = time.perf_counter() - started
-    found = f"{tempo.bpm:g} BPM, beat 0 at {tempo.offset_seconds:.3f} s ({tempo.method}"
-    print(f"{found}, confidence {tempo.confidence:.2f})", file=sys.stderr)
-    song = Song(samples, rate, tempo.bpm, tempo.offset_seconds)
-    bars = math.ceil((song.seconds - song.bar_zero_seconds) * song.grid_bpm / 240) * len(names)
-    with tqdm(total=bars, unit="bar", desc="decode", file=sys.stderr) as bar:
+    print("\n".join(describe_tempo(tempo)), file=sys.stderr)
+    song = Song.on_estimate(samples, rate, tempo)
+    with tqdm(total=song.num_bars * len(names), unit="bar", desc="decode", file=sys.stderr) as bar:
         mapped = map_song(loaded, song, asked, params, progress=bar.update, timings=timings)
     jumps = {
-        name: choose_njs(name, peak_swings(beatmap, tempo.bpm), tempo.bpm, njs=args.njs)
+        name: choose_njs(name, peak_swings(beatmap, song.tempo), tempo.bpm, njs=args.njs)
         for name, beatmap in mapped.beatmaps.items()
     }
     meta = meta_from_filename(path, mapper=args.mapper)
@@ -167,7 +180,7 @@ def run(args: argparse.Namespace) -> int:
         model_name=loaded.name,
     )
     timings["pack"] = packed.seconds
-    rows = describe_difficulties(mapped.beatmaps, tempo.bpm, packed.note_jumps)
+    rows = describe_difficulties(mapped.beatmaps, song.tempo, packed.note_jumps)
     for name in names:
         row = rows[name]
         print(
@@ -182,6 +195,7 @@ def run(args: argparse.Namespace) -> int:
             "output": str(packed.output),
             "bpm": tempo.bpm,
             "offset": tempo.offset_seconds,
+            "events": [{"seconds": p.seconds, "bpm": p.bpm} for p in tempo.events],
             "padding_seconds": packed.padding_seconds,
             "seed": args.seed,
             "model": loaded.name,

@@ -90,3 +90,24 @@ def test_features_cover_the_song_in_whole_bars() -> None:
     assert bars == 6  # 10.5 s at 2 s a bar
     assert out["audio_features"].shape == (1, (bars + 2) * 48, 120)
     assert out["sketch_features"].shape == (1, bars, 120)
+
+
+def test_a_grid_of_any_tempo_takes_its_times_from_a_function() -> None:
+    samples = clicks(10, 120, 0.0)
+    steady = SaberFeatureExtractor()(samples, bpm=120, offset_seconds=-0.5, margin_bars=1)
+    same = SaberFeatureExtractor()(samples, seconds_of=lambda b: -0.5 + b / 2, margin_bars=1)
+    assert steady["audio_num_bars"] == same["audio_num_bars"]
+    np.testing.assert_allclose(same["audio_features"], steady["audio_features"], atol=1e-4)
+
+    def faster(beats: np.ndarray) -> np.ndarray:  # 60 BPM, then 240 from beat 4 on
+        return np.where(beats < 4, beats, 4 + (beats - 4) / 4)
+
+    out = SaberFeatureExtractor()(samples, seconds_of=faster)
+    assert int(out["audio_num_bars"][0]) == 7  # 4 s, then 6 s of one a bar
+    flux = out["audio_features"][0, :, 80:].sum(1).numpy()
+    beats = flux.reshape(-1, 12)
+    # clicks each half second: on beat and half at first, then on every other beat
+    assert (beats[1:4, 6] > 5 * beats[1:4, 3]).all()
+    assert (beats[6:26:2, 0] > 3 * beats[7:27:2, 0]).all()
+    with pytest.raises(ValueError, match="one of bpm and seconds_of"):
+        SaberFeatureExtractor()(samples)

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,9 @@ from saberlm.infer.pack import (
     meta_from_filename,
     pack_level,
 )
-from saberlm.prompts.beatmap import Beatmap, ColorNote, LightEvent
+from saberlm.prompts.beatmap import Beatmap, BpmEvent, ColorNote, LightEvent
 from saberlm.prompts.mapfile import read_level
+from saberlm.prompts.tempo import TempoMap
 
 NOTES = tuple(
     ColorNote(float(beat), 1 + beat % 2, 0, beat % 2, beat // 2 % 2) for beat in range(16)
@@ -191,3 +193,42 @@ def test_preview_starts_at_the_loudest_part() -> None:
     sound[30 * RATE :] *= 0.1
     assert loudest_start(sound, RATE) == pytest.approx(20, abs=0.5)
     assert loudest_start(sound[: 6 * RATE], RATE) == 0
+
+
+CHANGES = (BpmEvent(4.0, 150.0), BpmEvent(9.0, 96.0))
+
+
+@pytest.mark.parametrize("offset", [0.37, -0.4])
+def test_changes_of_tempo_go_into_the_files_and_notes_keep_their_seconds(
+    song: Path, tmp_path: Path, offset: float
+) -> None:
+    changing = replace(BEATMAP, bpm_events=CHANGES)
+    maps = {"Easy": changing, "Expert": changing}
+    packed = pack_level(tmp_path / "x.zip", song, 120.0, offset, maps, META)
+    level = read_level(tmp_path / "x.zip")
+    before = TempoMap(120.0, CHANGES)
+    for difficulty in level.difficulties:
+        tempo = TempoMap(level.info.bpm, difficulty.beatmap.bpm_events)
+        assert tempo.events == tuple(
+            replace(event, beat=event.beat + packed.beat_shift) for event in CHANGES
+        )
+        for old, new in zip(NOTES, difficulty.beatmap.color_notes, strict=True):
+            seconds = tempo.to_seconds(new.beat) - packed.padding_seconds
+            assert seconds == pytest.approx(offset + before.to_seconds(old.beat), abs=0.0021)
+            assert new.beat * 48 == round(new.beat * 48)
+
+
+def test_a_late_first_note_s_lead_in_is_counted_in_seconds(song: Path, tmp_path: Path) -> None:
+    """Two beats of 0.3 s each are less than the lead-in, at the first tempo they would do."""
+    early = Beatmap(NOTES[3:], bpm_events=(BpmEvent(1.0, 300.0),))
+    packed = pack_level(tmp_path / "x.zip", song, 60.0, 0.0, {"Easy": early}, META)
+    assert packed.padding_seconds == pytest.approx(1.0)
+    steady = Beatmap(NOTES[3:])
+    assert pack_level(tmp_path / "y.zip", song, 60.0, 0.0, {"Easy": steady}, META).beat_shift == 0
+
+
+def test_maps_of_one_level_have_one_tempo(song: Path, tmp_path: Path) -> None:
+    maps = {"Easy": BEATMAP, "Hard": replace(BEATMAP, bpm_events=CHANGES)}
+    with pytest.raises(ValueError, match="same tempo changes"):
+        pack_level(tmp_path / "x.zip", song, 120.0, 0.0, maps, META)
+    assert not list(tmp_path.iterdir())

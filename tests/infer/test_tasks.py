@@ -323,7 +323,7 @@ def test_the_oldest_bars_leave_and_the_opening_stays(tiny_model: Any) -> None:
     ("given_map", "message"),
     [
         (Beatmap(tuple(ColorNote(i + 0.137, 0, 0, 0, 1) for i in range(9))), "on the song's grid"),
-        (Beatmap(bpm_events=(BpmEvent(4.0, 150.0),)), "throughout"),
+        (Beatmap(bpm_events=(BpmEvent(4.0, 150.0),)), "at the song's tempo"),
     ],
 )
 def test_maps_off_the_grid_are_refused(given_map: Beatmap, message: str) -> None:
@@ -354,3 +354,20 @@ def test_bars_between_covers_the_stretch() -> None:
 
 def test_contexts_name_their_task() -> None:
     assert Context("continue").opening_ids() == [v.CTX_CONTINUE, v.END_CTX]
+
+
+def test_a_given_map_goes_by_the_song_s_changes_of_tempo(engine: Engine) -> None:
+    """Its own changes are the song's: what is outside the range stays object for object."""
+    changes = (BpmEvent(9.0, 131.0), BpmEvent(14.0, 118.0))
+    where = on(engine.model, replace(song_of(), bpm_events=changes))
+    given_map = replace(beatmap(5), bpm_events=changes)
+    ((result, _),) = run_tasks(engine, [continue_map(where, given_map, 3, ASKED, seed=1)], PARAMS)
+    past = range(3)
+    before, after = split(given_map, past, where.grid), split(result, past, where.grid)
+    assert after["color_notes"][0] == before["color_notes"][0]
+    assert after["color_notes"][1]
+    assert result.bpm_events == changes
+    bars = bars_between(where.song, *where.song.seconds_of(np.array([8.0, 20.0])))
+    assert bars == range(2, 5)
+    with pytest.raises(ValueError, match="at the song's tempo"):
+        given_bars(replace(given_map, bpm_events=()), where.song, BARS)

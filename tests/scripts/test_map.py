@@ -12,6 +12,7 @@ import soundfile
 
 from saberlm.eval.report import check_level
 from saberlm.prompts.mapfile import read_level
+from saberlm.prompts.tempo import TempoMap
 from saberlm.scripts.cli import main
 
 RATE = 22_050
@@ -37,6 +38,40 @@ def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_a_list_of_beats_of_two_tempi_becomes_a_level_with_a_change(
+    song: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beats = 0.31 + np.cumsum(np.concatenate([[0.0], np.full(12, 0.5), np.full(18, 0.4)]))
+    listed = tmp_path / "beats.txt"
+    listed.write_text("".join(f"{time:.4f}\t{i % 4 + 1}\n" for i, time in enumerate(beats)))
+    args = ("map", song, "-d", "Hard", "--model", model_dir, "--seed", 1, "--json")
+    code, printed, _ = run(capsys, *args, "-o", tmp_path / "a.zip", "--beats", listed)
+    assert code == 0
+    summary = json.loads(printed)
+    assert summary["bpm"] == pytest.approx(120, rel=2e-3)
+    (change,) = summary["events"]
+    assert (change["seconds"], change["bpm"]) == pytest.approx((6.31, 150), rel=2e-3)
+    assert check_level(tmp_path / "a.zip").valid
+    level = read_level(tmp_path / "a.zip")
+    (event,) = level.difficulties[0].beatmap.bpm_events
+    assert event.beat == round(event.beat)
+    tempo = TempoMap(level.info.bpm, (event,))
+    at = tempo.to_seconds(event.beat) - summary["padding_seconds"]
+    assert at == pytest.approx(6.31, abs=0.02)
+    assert all(n.beat * 48 == round(n.beat * 48) for n in level.difficulties[0].beatmap.color_notes)
+    # the same grid, from the level that was made; its sound file is the padded one
+    args = (*args, "--tempo-from", tmp_path / "a.zip", "--offset", -summary["padding_seconds"])
+    code, printed, _ = run(capsys, *args, "-o", tmp_path / "b.zip")
+    assert code == 0
+    again = json.loads(printed)
+    assert again["events"][0]["seconds"] == pytest.approx(change["seconds"], abs=0.003)
+    first, second = (read_level(tmp_path / f"{n}.zip").difficulties[0].beatmap for n in "ab")
+    assert len(first.bpm_events) == len(second.bpm_events) == 1
+    code, _, said = run(capsys, *args, "--beats", listed)
+    assert code == 2
+    assert "not allowed with" in said
+
+
 def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
     try:
         code = main([str(a) for a in args])
@@ -57,7 +92,8 @@ def test_a_song_becomes_a_valid_level(
     assert code == 0
     summary = json.loads(printed)
     assert set(summary) == {
-        "output", "bpm", "offset", "padding_seconds", "seed", "model", "difficulties", "seconds",
+        "output", "bpm", "offset", "events", "padding_seconds", "seed", "model", "difficulties",
+        "seconds",
     }  # fmt: skip
     assert summary["seconds"].keys() == {"tempo", "encode", "decode", "pack"}
     assert summary["difficulties"].keys() == {"Hard", "Expert"}
