@@ -55,10 +55,11 @@ class OnsetCurve:
         return times
 
 
-def _mel_bands() -> Array:
-    """Triangles (BANDS, WINDOW // 2 + 1), evenly spaced in mel from 30 Hz up, each summing to 1."""
-    edges = 700 * np.expm1(np.linspace(np.log1p(30 / 700), np.log1p(RATE / 2 / 700), BANDS + 2))
-    hertz = np.arange(WINDOW // 2 + 1) * RATE / WINDOW
+def mel_bands(num_bands: int, window: int) -> Array:
+    """Triangles (num_bands, window // 2 + 1), evenly spaced in mel from 30 Hz up, each summing to 1
+    (or to 0 where it is narrower than a bin and holds none)."""
+    edges = 700 * np.expm1(np.linspace(np.log1p(30 / 700), np.log1p(RATE / 2 / 700), num_bands + 2))
+    hertz = np.arange(window // 2 + 1) * RATE / window
     rising = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
     bands = np.maximum(0, np.minimum(rising, falling))
@@ -69,7 +70,7 @@ def _mel_bands() -> Array:
 def _spectrum(samples: Array) -> Array:
     """Compressed magnitudes (F, BANDS + 3), low bins last; block by block, to spare memory."""
     window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
-    mel = _mel_bands()
+    mel = mel_bands(BANDS, WINDOW)
     padded = np.pad(samples, (WINDOW // 2, WINDOW))
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][
         : 1 + len(samples) // HOP
@@ -93,15 +94,12 @@ def _running_mean(curve: Array, width: int) -> Array:
     return mean
 
 
-def onset_curve(samples: npt.ArrayLike, sample_rate: int) -> OnsetCurve:
-    """The onset strength of a song.
+def prepare_samples(samples: npt.ArrayLike, sample_rate: int) -> Array:
+    """A song as it is analysed: checked, at ``RATE``, its loudest sample 1.
 
     Args:
-        samples: (T,) mono samples, full scale 1.
+        samples: (T,) or (1, T) mono samples, full scale 1.
         sample_rate: samples a second.
-
-    Returns:
-        Curves whose values are 0 or more; a second of constant sound gives zeros.
 
     Raises:
         ValueError: not one channel, not finite, shorter than two seconds, or silent.
@@ -129,7 +127,23 @@ def onset_curve(samples: npt.ArrayLike, sample_rate: int) -> OnsetCurve:
         )
     if sample_rate != RATE:
         audio = soxr.resample(audio, sample_rate, RATE, quality="MQ").astype(np.float32)
-    spectrum = _spectrum(audio / peak)
+    return np.asarray(audio / np.float32(peak), np.float32)
+
+
+def onset_curve(samples: npt.ArrayLike, sample_rate: int) -> OnsetCurve:
+    """The onset strength of a song.
+
+    Args:
+        samples: (T,) mono samples, full scale 1.
+        sample_rate: samples a second.
+
+    Returns:
+        Curves whose values are 0 or more; a second of constant sound gives zeros.
+
+    Raises:
+        ValueError: not one channel, not finite, shorter than two seconds, or silent.
+    """
+    spectrum = _spectrum(prepare_samples(samples, sample_rate))
     before = np.zeros((LAG, spectrum.shape[1]), np.float32)  # silence comes before the song
     rise = np.maximum(0, spectrum - np.concatenate([before, spectrum[:-LAG]]))
     curves = []
