@@ -1,55 +1,27 @@
-"""Tempo and first beat from the sound, for songs of one steady tempo.
+"""Tempo and beats of a song from its sound.
 
-A Fourier comb over the onset curve of the whole song (beat, half, double and quadruple rates) names
-the tempo: folded into 95-190 BPM as mappers write it, sharpened over the whole song and made whole
-(or half) when that moves the beats at either end by under 10 ms. The phase is where onsets gather;
-the low band helps to tell beat from half beat, and says which beat of four begins a bar. Songs
-whose tempo wanders get a low ``confidence``; nothing here follows a tempo.
-
-A line through librosa's beats as a second witness left the number of right tempi among 74 real
-songs as it was (69) and cost seconds a song, so it is not asked.
+`saberlm.infer.tempo_comb` proposes tempi, `saberlm.infer.tempo_phase` places for the beat and the
+bar; `saberlm.infer.tempo_reading` weighs them, with what the beat network hears, and says how sure
+it is.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 
-import numpy as np
 import numpy.typing as npt
 
-from saberlm.infer.onsets import FPS, OnsetCurve, onset_curve
-from saberlm.prompts.tempo import MAX_GRID_BPM, MIN_GRID_BPM, fold_bpm
-
-Floats = npt.NDArray[np.float64]
+from saberlm.infer.beat_features import log_mel
+from saberlm.infer.beat_net import BeatNet, activations_of, load_beat_net
+from saberlm.infer.onsets import RATE, OnsetCurve, onset_curve, prepare_samples
+from saberlm.infer.tempo_estimate import TempoEstimate
+from saberlm.infer.tempo_phase import Heard
+from saberlm.infer.tempo_pieces import follow_tempo
+from saberlm.infer.tempo_reading import Evidence, estimate_from, load_weights
 
 MIN_BPM, MAX_BPM = 10.0, 1000.0  # what BeatSaver accepts
-BEATS_A_BAR = 4
-HARMONICS = ((0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (4.0, 0.7))  # (times the beat rate, weight)
-ROUND_SECONDS = 0.010  # drift allowed at either end of the song for a whole or half BPM
-PHASES = 480  # steps of a beat that the phase is searched in
-NUM_PEAKS = 12  # tempi that the comb proposes
 MIN_ONSETS = 4
-
-
-@dataclass(frozen=True)
-class TempoEstimate:
-    """A song's grid.
-
-    Attributes:
-        bpm: beats a minute.
-        offset_seconds: song time of beat 0, the likely downbeat; found ones lie in the song's first
-            bar.
-        confidence: 0-1, how well the single beats agree in phase; a wandering
-            tempo scores low.
-        method: ``comb`` or ``given``, for the tempo; with ``+given offset`` when only the offset
-            was given.
-    """
-
-    bpm: float
-    offset_seconds: float
-    confidence: float
-    method: str
 
 
 def check_flags(bpm: float | None, offset_seconds: float | None) -> None:
@@ -69,12 +41,34 @@ def check_flags(bpm: float | None, offset_seconds: float | None) -> None:
         )
 
 
+def hear(samples: npt.ArrayLike, sample_rate: int, net: BeatNet | None = None) -> Heard:
+    """What is heard of a song.
+
+    Args:
+        samples: (T,) mono samples, full scale 1.
+        sample_rate: samples a second.
+        net: the beat network; None for the shipped one.
+
+    Raises:
+        ValueError: sound without onsets (silence, a steady tone, under two seconds).
+    """
+    prepared = prepare_samples(samples, sample_rate)
+    curve = onset_curve(prepared, RATE)
+    if _num_onsets(curve) < MIN_ONSETS:
+        raise ValueError(
+            f"expected at least {MIN_ONSETS} onsets to find a beat in, found {_num_onsets(curve)}; "
+            "give --bpm and --offset for a song without attacks"
+        )
+    return Heard(curve, activations_of(log_mel(prepared), net or load_beat_net()))
+
+
 def estimate_tempo(
     samples: npt.ArrayLike,
     sample_rate: int,
     *,
     bpm: float | None = None,
     offset_seconds: float | None = None,
+    net: BeatNet | None = None,
 ) -> TempoEstimate:
     """Find what is not given of a song's tempo and first beat.
 
@@ -83,6 +77,7 @@ def estimate_tempo(
         sample_rate: samples a second.
         bpm: the tempo when known; then only the offset is sought.
         offset_seconds: the song time of beat 0 when known.
+        net: the beat network; None for the shipped one.
 
     Raises:
         ValueError: bad flags, or sound without onsets (silence, a steady tone, under two seconds).
@@ -90,20 +85,27 @@ def estimate_tempo(
     check_flags(bpm, offset_seconds)
     if bpm is not None and offset_seconds is not None:
         return TempoEstimate(bpm, offset_seconds, 1.0, "given")
-    curve = onset_curve(samples, sample_rate)
-    if _num_onsets(curve) < MIN_ONSETS:
-        raise ValueError(
-            f"expected at least {MIN_ONSETS} onsets to find a beat in, found {_num_onsets(curve)}; "
-            "give --bpm and --offset for a song without attacks"
-        )
-    method = "given"
-    if bpm is None:
-        bpm, method = find_bpm(curve), "comb"
+    return estimate_heard(hear(samples, sample_rate, net), bpm=bpm, offset_seconds=offset_seconds)
+
+
+def estimate_heard(
+    heard: Heard, *, bpm: float | None = None, offset_seconds: float | None = None
+) -> TempoEstimate:
+    """`estimate_tempo` of a song that was heard already; one of tempo and offset may be given."""
+    found = estimate_from(Evidence(heard), bpm, load_weights())
+    if bpm is None and offset_seconds is None:
+        return follow_tempo(heard.beats, heard.curve, found)
     if offset_seconds is None:
-        offset_seconds = find_offset(curve, bpm)
-    else:
-        method += "+given offset"
-    return TempoEstimate(bpm, offset_seconds, _coherence(curve, bpm), method)
+        return found
+    others = {other.bpm: other for other in reversed(found.alternatives) if other.bpm != found.bpm}
+    return replace(
+        found,
+        offset_seconds=offset_seconds,
+        method=f"{found.method}+given offset",
+        alternatives=tuple(
+            replace(other, offset_seconds=offset_seconds) for other in reversed(others.values())
+        ),
+    )
 
 
 def _num_onsets(curve: OnsetCurve) -> int:
@@ -115,102 +117,3 @@ def _num_onsets(curve: OnsetCurve) -> int:
         & (full[1:-1] > 1e-3)
     )
     return int(peaks.sum())
-
-
-class _Comb:
-    """Comb strength of any tempo, from one zero-padded FFT of the centred onset curve."""
-
-    def __init__(self, full: npt.NDArray[np.float32]) -> None:
-        size = 1 << math.ceil(math.log2(len(full) * 8))
-        self.spectrum = np.abs(np.fft.rfft(np.sqrt(full) - np.sqrt(full).mean(), size))
-        self.bins_a_hertz = size / FPS
-
-    def __call__(self, bpm: Floats) -> Floats:
-        total = np.zeros_like(bpm)
-        for harmonic, weight in HARMONICS:
-            place = bpm / 60 * harmonic * self.bins_a_hertz
-            low = place.astype(np.int64)
-            upper = place - low
-            total += weight * ((1 - upper) * self.spectrum[low] + upper * self.spectrum[low + 1])
-        return total
-
-
-def find_bpm(curve: OnsetCurve) -> float:
-    """The folded tempo in BPM whose comb is strongest over the whole song."""
-    comb = _Comb(curve.full)
-    step = 60 / (
-        curve.duration * 16
-    )  # the fourth harmonic's main lobe is 60 / (4 T) BPM wide to either side
-    grid = np.arange(MIN_GRID_BPM, MAX_GRID_BPM, step)
-    score = comb(grid)
-    peaks = np.flatnonzero((score >= np.roll(score, 1)) & (score >= np.roll(score, -1)))
-    peaks = peaks[np.argsort(-score[peaks])][:NUM_PEAKS]
-    refined = [_sharpen(comb, float(grid[i]), step) for i in peaks]
-    bpm, _ = max(refined, key=lambda found: found[1])
-    return _whole(fold_bpm(bpm), curve.duration)
-
-
-def _sharpen(comb: _Comb, bpm: float, step: float) -> tuple[float, float]:
-    """The best tempo near ``bpm`` to 0.001 BPM or finer, and its comb strength."""
-    while step > 5e-4:
-        grid = bpm + step * np.linspace(-1, 1, 9)
-        bpm = float(grid[np.argmax(comb(grid))])
-        step /= 3
-    return bpm, float(comb(np.array([bpm]))[0])
-
-
-def _whole(bpm: float, duration: float) -> float:
-    """``bpm`` made whole, or half, if beats at the song's ends move ``ROUND_SECONDS`` at most."""
-    for unit in (1.0, 0.5):
-        rounded = round(bpm / unit) * unit
-        if abs(rounded - bpm) / bpm * duration / 2 <= ROUND_SECONDS:
-            return rounded
-    return round(bpm, 3)
-
-
-def _profile(weights: npt.NDArray[np.float32], beats: Floats, period: int) -> Floats:
-    """Onset strength by place in ``period`` beats, PHASES steps a beat, smoothed over 1/60 beat."""
-    size = PHASES * period
-    place = beats * PHASES
-    low = np.floor(place).astype(np.int64)
-    upper = place - low
-    raw = np.bincount(low % size, weights * (1 - upper), size) + np.bincount(
-        (low + 1) % size, weights * upper, size
-    )
-    width = np.arange(-24, 25) / 8
-    kernel = np.exp(-0.5 * width**2)
-    wrapped = np.concatenate([raw[-24:], raw, raw[:24]])
-    smooth: Floats = np.convolve(wrapped, kernel / kernel.sum(), "valid")
-    return smooth
-
-
-def find_offset(curve: OnsetCurve, bpm: float) -> float:
-    """The song time in seconds, within the first bar, of the beat that most likely begins one.
-
-    The place within half a beat is where onsets gather; half beat and beat of the bar are decided
-    by the low band.
-    """
-    beats = curve.times * bpm / 60
-    bar = _profile(curve.full, beats, BEATS_A_BAR)
-    low = _profile(curve.low, beats, BEATS_A_BAR)
-    bar, low = bar / (bar.sum() + 1e-9), low / (low.sum() + 1e-9)
-    half = bar.reshape(-1, PHASES // 2).sum(axis=0)
-    fine = int(np.argmax(half))
-    both = bar + 0.5 * low
-    beat = both.reshape(BEATS_A_BAR, PHASES).sum(axis=0)
-    phase = max((fine, fine + PHASES // 2), key=lambda place: float(beat[place]))
-    first = max(range(BEATS_A_BAR), key=lambda number: float(low[phase + number * PHASES]))
-    return float((phase / PHASES + first) * 60 / bpm)
-
-
-def _coherence(curve: OnsetCurve, bpm: float) -> float:
-    """Agreement in phase of the song's single beats at the beat, half or quarter rate, 0-1."""
-    stretch = round(60 / bpm * FPS)
-    used = max(1, len(curve.full) // stretch) * stretch
-    full = np.pad(curve.full, (0, max(0, used - len(curve.full))))[:used].astype(np.float64)
-    best = 0.0
-    for harmonic in (1, 2, 4):
-        turned = full * np.exp(-2j * np.pi * harmonic * bpm / 60 * np.arange(used) / FPS)
-        parts = turned.reshape(-1, stretch).sum(axis=1)
-        best = max(best, float(np.abs(parts.sum()) / (np.abs(parts).sum() + 1e-9)))
-    return best

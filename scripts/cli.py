@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 VERBS = {
     "map": "make a playable level from a song",
+    "tempo": "find a song's tempo and beats",
     "check": "say whether a level is valid, what is in it and how it plays",
     "evaluate": "map held-out songs and judge the maps beside human ones",
     "compare": "say what moved between two evaluations beyond the noise",

@@ -25,3 +25,30 @@ def drums(
             place = round((offset + (number + start) * beat) * rate)
             out[place : place + len(sound)] += sound
     return 0.5 * out[: int(seconds * rate)] / np.abs(out).max()
+
+
+def bars(
+    bpm: float, beats_a_bar: int, *, offset: float = 0.3, seconds: float = 40.0
+) -> npt.NDArray[np.float32]:
+    """A kick on each bar's first beat, snares on the others, hats on eighths, a little noise."""
+    chance = np.random.default_rng(0)
+    out = 0.002 * chance.standard_normal(int((seconds + 1) * RATE))
+    time = np.arange(int(0.12 * RATE)) / RATE
+    for number in range(int((seconds - offset) * bpm / 60)):
+        snare = 0.35 * chance.standard_normal(len(time)) * np.exp(-45 * time)
+        kick = np.sin(2 * np.pi * 60 * time) * np.exp(-20 * time)
+        hat = 0.15 * chance.standard_normal(len(time)) * np.exp(-150 * time)
+        for start, sound in ((0.0, snare if number % beats_a_bar else kick), (0, hat), (0.5, hat)):
+            place = round((offset + (number + start) * 60 / bpm) * RATE)
+            out[place : place + len(sound)] += sound
+    return out[: int(seconds * RATE)].astype(np.float32)
+
+
+def clicks(bpm: float, offset: float, seconds: float) -> npt.NDArray[np.float32]:
+    """A metronome that starts at ``offset``, and nothing else."""
+    out = np.zeros(int((seconds + 1) * RATE), np.float32)
+    time = np.arange(int(0.03 * RATE)) / RATE
+    click = np.sin(2 * np.pi * 1500 * time) * np.exp(-150 * time)
+    for start in np.arange(offset, seconds, 60 / bpm):
+        out[round(start * RATE) : round(start * RATE) + len(click)] += click
+    return out[: int(seconds * RATE)]
