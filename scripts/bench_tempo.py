@@ -145,7 +145,7 @@ def _hear(song: TrueTempo, nets: _Nets, cache: Path) -> Heard:
     path = cache / f"heard-{name}" / f"{song.key}.npz"
     if not path.exists():
         heard = hear(load_audio(song.audio, RATE)[0], RATE, net)
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{song.key}.partial.npz")
         np.savez(
             temporary,
@@ -175,10 +175,10 @@ def _plain(
     if "comb" in names:
         found["comb"] = comb_alone(heard.curve)
     if "librosa" in names or "line" in names:
-        path = cache / "librosa" / f"{song.key}.json"
+        path = cache / "librosa_beats" / f"{song.key}.json"
         if not path.exists():
             tempo, beats = librosa_beats(load_audio(song.audio, RATE)[0], RATE)
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             _write(path, json.dumps({"tempo": tempo, "beats": beats.tolist()}))
         kept = json.loads(path.read_text(encoding="utf-8"))
         if "librosa" in names:

@@ -12,12 +12,18 @@ from saberlm.infer.tempo_phase import PHASES, profile
 Floats = npt.NDArray[np.float64]
 
 
+LIBROSA_LAG_SECONDS = 0.041
+"""Librosa's beats come this much after the mappers' beats: the median over the 71 train songs whose
+tempo the line through them gets right. With it, no line would be within 20 ms at both ends."""
+
+
 def librosa_beats(samples: npt.NDArray[np.float32], rate: int) -> tuple[float, Floats]:
-    """Tempo in BPM and beat times in seconds of ``librosa.beat.beat_track`` as it comes."""
+    """Tempo in BPM of ``librosa.beat.beat_track`` as it comes, and its beat times in seconds less
+    their usual lag."""
     import librosa
 
     tempo, beats = librosa.beat.beat_track(y=samples, sr=rate, units="time")
-    return float(np.atleast_1d(tempo)[0]), np.asarray(beats, np.float64)
+    return float(np.atleast_1d(tempo)[0]), np.asarray(beats, np.float64) - LIBROSA_LAG_SECONDS
 
 
 def line_fit(beats: Floats) -> tuple[float, float]:
