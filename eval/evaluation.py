@@ -280,11 +280,16 @@ def markdown(evaluation: Evaluation) -> str:
 
 
 def style_lines(evaluation: Evaluation) -> list[str]:
-    """A Markdown table of how far each system's maps together are from the reference maps, in
-    brackets as multiples of what as many human maps are."""
+    """A Markdown table of `style_rows`; nothing where there are none."""
     if not evaluation.styles:
         return []
-    aspects = list(evaluation.styles[0].distances)
+    return ["", "Style of all maps together", "", *table(*style_rows(evaluation)), ""]
+
+
+def style_rows(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Titles and rows of how far each system's maps together are from the reference maps, in
+    brackets as multiples of what as many human maps are."""
+    aspects = list(evaluation.styles[0].distances) if evaluation.styles else []
     rows = []
     for one in evaluation.styles:
         cells = []
@@ -293,8 +298,8 @@ def style_lines(evaluation: Evaluation) -> list[str]:
             times = "" if ratio is None else f" ({ratio:.1f}x)"
             cells.append("-" if distance is None else f"{distance:.3f}{times}")
         rows.append([one.difficulty, one.system, str(one.maps), *cells])
-    head = ["difficulty", "system", "maps", *(aspect.replace("_", " ") for aspect in aspects)]
-    return ["", "Style of all maps together", "", *table(head, rows), ""]
+    titles = ["difficulty", "system", "maps", *(aspect.replace("_", " ") for aspect in aspects)]
+    return titles, rows
 
 
 def _cells(evaluation: Evaluation, difficulty: str) -> list[list[str]]:
@@ -320,7 +325,7 @@ def show(interval: Interval, digits: int, ranged: bool, sign: str = "") -> str:
     """A mean as text, with its interval if asked and known; a dash where there is none."""
     if interval.mean is None:
         return "-"
-    text = f"{interval.mean:{sign}.{digits}f}"
+    text = f"{round(interval.mean, digits) + 0.0:{sign}.{digits}f}"  # + 0.0: no -0.0
     if ranged and interval.low is not None and interval.high is not None:
         text += f" [{interval.low:{sign}.{digits}f}, {interval.high:{sign}.{digits}f}]"
     return text

@@ -16,6 +16,7 @@ from saberlm.eval.evaluation import (
     OTHER_SONG,
     Evaluation,
     show,
+    style_rows,
 )
 from saberlm.eval.html import folded, heading, html_table, page, paragraph, picture
 from saberlm.eval.plots import (
@@ -47,6 +48,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
     ]
     body += _tables(evaluation)
     body += _lifts(evaluation)
+    body += _styles(evaluation)
     body += _pictures(evaluation)
     body += _times(evaluation)
     if evaluation.left_out:
@@ -93,6 +95,18 @@ def _lifts(evaluation: Evaluation) -> Iterable[str]:
         for name in [*evaluation.difficulties, ALL]
     ]
     yield html_table(["system", "difficulty", *metrics], rows, (1,))
+
+
+def _styles(evaluation: Evaluation) -> Iterable[str]:
+    if not evaluation.styles:
+        return
+    yield heading("Style of all maps together")
+    yield paragraph(
+        "Jensen-Shannon distance to the human train maps of the difficulty; in brackets as a"
+        " multiple of what as many of these are from the others."
+    )
+    titles, rows = style_rows(evaluation)
+    yield html_table(titles, rows, (1,))
 
 
 def _pictures(evaluation: Evaluation) -> Iterable[str]:

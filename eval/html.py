@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 2rem auto; padding: 0 1rem;
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 100rem; margin: 2rem auto; padding: 0 1rem;
   color: #1c1c22; background: #fff; }
 h1 { font-size: 1.6rem; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
 table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #e4e4e8; }
+th, td { padding: .2rem .5rem; text-align: right; vertical-align: top;
+  border-bottom: 1px solid #e4e4e8; }
 th:first-child, td:first-child { text-align: left; } td.text, th.text { text-align: left; }
+td small { display: block; color: #777; white-space: nowrap; font-size: .75rem; }
 .scroll { overflow-x: auto; } img { max-width: 100%; }
 .good { color: #17692f; } .bad { color: #a31621; } .quiet { color: #666; }
 """
+
+
+_INTERVAL = re.compile(r" (\[[^\]]*\])$")
+_below = r"<small>\1</small>"
 
 
 def page(title: str, body: Iterable[str]) -> str:
@@ -40,13 +47,16 @@ def paragraph(text: str, style: str = "") -> str:
 def html_table(
     titles: Sequence[str], rows: Iterable[Sequence[str]], text_columns: Iterable[int] = ()
 ) -> str:
-    """A table of text cells; those of ``text_columns`` are set flush left."""
+    """A table of text cells; those of ``text_columns`` are set flush left, and an interval in
+    brackets after a number stands small below it."""
     left = set(text_columns)
 
     def line(cells: Sequence[str], tag: str) -> str:
         marks = ('class="text"' if at in left else "" for at in range(len(cells)))
         return "".join(
-            f"<{tag} {mark}>{escape(cell)}</{tag}>" if mark else f"<{tag}>{escape(cell)}</{tag}>"
+            f"<{tag} {mark}>{escape(cell)}</{tag}>"
+            if mark
+            else f"<{tag}>{_INTERVAL.sub(_below, escape(cell))}</{tag}>"
             for cell, mark in zip(cells, marks, strict=True)
         )
 

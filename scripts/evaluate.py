@@ -54,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="masks to sample with; off is the model as it is (default all three)",
     )
     parser.add_argument(
+        "--rhythm",
+        choices=["drawn", "planned"],
+        default="drawn",
+        help="when notes come, as in `saberlm map` (default drawn)",
+    )
+    parser.add_argument(
         "--no-other-song", action="store_true", help="leave out the run with another song's audio"
     )
     parser.add_argument(
@@ -97,6 +103,7 @@ def run(args: argparse.Namespace) -> int:
         "difficulties": [name for name in NAMES if name in args.difficulty],
         "given": sorted(given),
         "playability": [mode for mode in MASKS if mode in args.playability],
+        "rhythm": args.rhythm,
         "other_song": not args.no_other_song,
         "levels": args.levels,
         "seed": args.seed,

@@ -122,6 +122,11 @@ def test_pages_escape_what_they_show():
     self_contained(text)
 
 
+def test_an_interval_stands_below_its_number():
+    text = html_table(["a", "b"], [["<x> 0.5 [0.1, 0.9]", "1.0"]])
+    assert "<td>&lt;x&gt; 0.5<small>[0.1, 0.9]</small></td><td>1.0</td>" in text
+
+
 def test_the_report_page_stands_alone_and_repeats():
     pytest.importorskip("matplotlib")
     from saberlm.eval.evaluation_page import evaluation_page
