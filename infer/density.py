@@ -32,13 +32,18 @@ class DensityControl:
     def __init__(
         self, note_logits: Tensor, seconds: float, nps: float, notes_per_onset: float
     ) -> None:
+        self.logits = note_logits.float().cpu()
         self.wanted = nps * seconds
-        onsets = self.wanted / notes_per_onset
-        self.base = solve_bias(note_logits, onsets)
+        self.notes_per_onset = notes_per_onset
+        self.base = solve_bias(note_logits, self.wanted / notes_per_onset)
         expected = torch.sigmoid(note_logits.float() + self.base)
         total = float(expected.sum().clamp(min=1e-6))
         self.wanted_by_tick = (expected.cumsum(0) * self.wanted / total).tolist()
         self.bias = self.base
+
+    def note_logits(self, ticks: slice) -> Tensor:
+        """Logits of notes for `saberlm.infer.hazard.BarHazard`."""
+        return self.logits[ticks] + self.bias
 
     def wanted_at(self, tick: int) -> float:
         """Notes wanted up to ``tick`` (exclusive)."""

@@ -24,6 +24,7 @@ from saberlm.infer.constraints import GrammarMask, TokenGroups, forbidden_tokens
 from saberlm.infer.density import DensityControl
 from saberlm.infer.hazard import BarHazard, join_note_odds, join_positions
 from saberlm.infer.playability import PlayabilityMask, check_difficulty
+from saberlm.infer.rhythm import RhythmPlan
 from saberlm.infer.sampling import SamplingParams, draw, filter_logits
 from saberlm.prompts import vocab as v
 from saberlm.prompts.context import Context
@@ -92,14 +93,18 @@ class _Row:
         self.notes = 0
         self.recent: deque[int] = deque(maxlen=params.repetition_window)
         self.random = np.random.default_rng([request.seed, 20_211])
+        self.rhythm: DensityControl | RhythmPlan | None = request.density
+        if request.density is not None and params.rhythm == "planned":
+            chance = np.random.default_rng([request.seed, 7])
+            self.rhythm = RhythmPlan(request.density, params.rhythm_noise, chance)
         lights_only = request.context is not None and request.context.task == "lights"
         self.forbidden = forbidden_tokens(request.conditions, lights_only=lights_only)
         self.forbidden_late = forbidden_tokens(
             request.conditions, last_bars=True, lights_only=lights_only
         )
         self.counts: Counter[str] = Counter()
-        if request.density is not None:
-            request.density.after(0, 0)
+        if self.rhythm is not None:
+            self.rhythm.after(0, 0)
 
     def add(self, token: int) -> None:
         """A token was drawn or given."""
@@ -118,11 +123,19 @@ class _Row:
         """The density follows what was made; what was given counts as what was wanted."""
         notes = v.block_range("note")
         self.notes += sum(token in notes for token in self.bars[-1])
-        density, tick = self.request.density, len(self.bars) * v.TICKS_PER_SEGMENT
-        if density is not None:
+        rhythm, tick = self.rhythm, len(self.bars) * v.TICKS_PER_SEGMENT
+        if rhythm is not None:
             if len(self.bars) - 1 in self.request.fixed:
-                self.notes = round(density.wanted_at(tick))
-            density.after(tick, self.notes)
+                self.notes = round(rhythm.wanted_at(tick))
+            rhythm.after(tick, self.notes)
+
+    def onset_logits(self, ticks: slice) -> Tensor:
+        """The head's logits of a bar, ``(192, 2)``, those of notes as the rhythm has them."""
+        logits = self.request.onset_logits[ticks].float()
+        if self.rhythm is None:
+            return logits
+        notes = self.rhythm.note_logits(ticks).to(logits)
+        return torch.stack([notes, logits[:, 1]], dim=1)
 
     def slide(self, bar: int, most_bars: int, kept_bars: int, room: int) -> bool:
         """Let the oldest bars leave where bar ``bar`` would be one too many, or its end might lie
@@ -344,12 +357,8 @@ class Engine:
         """Sample the tokens up to ``</seg>`` of every row whose bar is not fixed; returns the
         states after it."""
         ticks = slice(bar * v.TICKS_PER_SEGMENT, (bar + 1) * v.TICKS_PER_SEGMENT)
-        onsets = torch.stack([row.request.onset_logits[ticks] for row in rows]).to(self.device)
-        bias = torch.tensor(
-            [row.request.density.bias if row.request.density else 0.0 for row in rows],
-            device=self.device,
-        )
-        hazard = BarHazard(onsets, bias)
+        onsets = torch.stack([row.onset_logits(ticks) for row in rows])
+        hazard = BarHazard(onsets.to(self.device))
         forbidden = torch.stack(
             [
                 row.forbidden_late if bar >= row.request.num_bars - 2 else row.forbidden

@@ -25,11 +25,10 @@ class BarHazard:
 
     Args:
         onset_logits: ``(B, 192, 2)``: a note starts; something else does, given no note.
-        bias: ``(B,)`` added to the note logits: the density controller's hand.
     """
 
-    def __init__(self, onset_logits: Tensor, bias: Tensor) -> None:
-        note = onset_logits[..., 0].float() + bias[:, None]
+    def __init__(self, onset_logits: Tensor) -> None:
+        note = onset_logits[..., 0].float()
         other = onset_logits[..., 1].float()
         silent = functional.logsigmoid(-note) + functional.logsigmoid(-other)  # (B, 192)
         event = torch.log((-torch.expm1(silent)).clamp(min=1e-12))

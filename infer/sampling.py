@@ -18,7 +18,8 @@ class SamplingParams:
     the tower hears against ``decoder``, the weight of the decoder's own opinion on when something
     happens. ``repetition_penalty``
     divides the chance of notes among the row's last ``repetition_window`` notes (1 changes
-    nothing).
+    nothing). ``rhythm`` is ``drawn``, position after position, or ``planned`` over the whole song
+    from what the tower hears (`saberlm.infer.rhythm`), with ``rhythm_noise`` so that seeds differ.
     """
 
     temperature: float = 1.0
@@ -29,6 +30,8 @@ class SamplingParams:
     repetition_window: int = 16
     hazard: float = 1.0
     decoder: float = 0.25
+    rhythm: str = "drawn"
+    rhythm_noise: float = 0.0
     max_segment_tokens: int = 400
     playability: str = "soft"  # off, soft or strict; see saberlm.infer.playability
     seed: int = 0
@@ -39,6 +42,10 @@ class SamplingParams:
             raise ValueError(f"temperature must be 0 or more, found {self.temperature}")
         if self.playability not in ("off", "soft", "strict"):
             raise ValueError(f"playability must be off, soft or strict, found {self.playability!r}")
+        if self.rhythm not in ("drawn", "planned"):
+            raise ValueError(f"rhythm must be drawn or planned, found {self.rhythm!r}")
+        if self.rhythm_noise < 0:
+            raise ValueError(f"rhythm noise must be 0 or more, found {self.rhythm_noise}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top-p must lie in (0, 1], found {self.top_p}")
         if self.top_k < 0:

@@ -297,7 +297,8 @@ class _Maker:
         """All difficulties with one setting of the masks, from the sound of ``other`` if given."""
         model, song = self.loaded.model, self.song
         encoding = self.encoding if other is None else self._laid_over(other)
-        params = SamplingParams(playability=mode, seed=self.settings["seed"])
+        rhythm = self.settings["rhythm"]
+        params = SamplingParams(playability=mode, rhythm=rhythm, seed=self.settings["seed"])
         requests = []
         for name in self.maps:
             asked = completed(model, song, self._asked(name))

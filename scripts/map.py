@@ -7,6 +7,8 @@ import argparse
 _SAMPLING = (
     "temperature",
     "position_temperature",
+    "rhythm",
+    "rhythm_noise",
     "top_p",
     "top_k",
     "repetition_penalty",
@@ -72,6 +74,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--temperature", type=float, help="of what is placed (default 1.0)")
     parser.add_argument("--position-temperature", type=float, help="of when it is placed")
+    parser.add_argument(
+        "--rhythm",
+        choices=["drawn", "planned"],
+        help="when notes come: drawn one after the other (default), or planned over the whole song"
+        " from what is heard",
+    )
+    parser.add_argument(
+        "--rhythm-noise", type=float, help="how far seeds differ in a planned rhythm (default 0)"
+    )
     parser.add_argument("--top-p", type=float)
     parser.add_argument("--top-k", type=int)
     parser.add_argument("--repetition-penalty", type=float)

@@ -9,7 +9,7 @@ GROUPS = TokenGroups.on(torch.device("cpu"))
 
 def hazard(seed: int = 0) -> BarHazard:
     torch.manual_seed(seed)
-    return BarHazard(torch.randn(1, 192, 2) - 3, torch.zeros(1))
+    return BarHazard(torch.randn(1, 192, 2) - 3)
 
 
 def only_moves() -> torch.Tensor:

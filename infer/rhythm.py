@@ -1,0 +1,87 @@
+"""A rhythm planned ahead: the ticks that hear notes best, as many as asked, chosen over the whole
+song before a note is placed.
+
+Drawing position after position loses part of what the onset head hears: a tick drawn by chance
+takes the place of a likelier one (`finetune/EXPERIMENTS.md` 13). A plan keeps the likeliest ones
+and leaves the decoder to say what happens at them. Lights and other events keep their own chances.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from saberlm.infer.density import DensityControl
+
+MIN_GAP_TICKS = 6
+"""Onsets lie at least an eighth of a beat apart: faster ones are sliders, which a swing holds."""
+PLANNED_LOGIT = 9.0
+SILENT_LOGIT = -20.0
+"""Where the head's logit is lower, there is no song."""
+PRIOR_ONSETS = 24
+"""Onsets that the usual number of notes an onset counts for, against what was made."""
+LEAST, MOST = 0.5, 2.0
+"""What is left of the song gets no fewer and no more onsets than this share of the first plan's."""
+
+
+class RhythmPlan:
+    """One row's plan, made anew after every bar for what is left of the notes asked for.
+
+    Args:
+        density: how many notes are wanted, and where the head expects them.
+        noise: scale of the Gumbel noise on the head's logits, which makes seeds differ; 0: none.
+        random: where it is drawn from.
+    """
+
+    def __init__(
+        self, density: DensityControl, noise: float = 0.0, random: np.random.Generator | None = None
+    ) -> None:
+        self.density = density
+        logits = density.logits.double().numpy()
+        if noise > 0:
+            random = random or np.random.default_rng(0)
+            logits = np.where(
+                logits > SILENT_LOGIT, logits + noise * random.gumbel(size=len(logits)), logits
+            )
+        self.candidates = spaced_peaks(logits, MIN_GAP_TICKS)
+        first = self.candidates[: round(density.wanted / density.notes_per_onset)]
+        self._first = np.sort(first)
+        self.planned = np.zeros(len(logits), bool)
+        self.planned[first] = True
+
+    def wanted_at(self, tick: int) -> float:
+        """Notes wanted up to ``tick`` (exclusive)."""
+        return self.density.wanted_at(tick)
+
+    def note_logits(self, ticks: slice) -> Tensor:
+        """Logits of notes for `BarHazard`: almost sure at planned ticks, almost never elsewhere."""
+        planned = torch.from_numpy(self.planned[ticks])
+        return torch.where(planned, PLANNED_LOGIT, -PLANNED_LOGIT)
+
+    def after(self, tick: int, notes_made: int) -> None:
+        """Plan what is left from ``tick`` on, ``notes_made`` being the count before it."""
+        onsets = int(self.planned[:tick].sum())
+        per_onset = (PRIOR_ONSETS * self.density.notes_per_onset + notes_made) / (
+            PRIOR_ONSETS + onsets
+        )
+        usual = len(self._first) - int(np.searchsorted(self._first, tick))
+        left = max(0.0, self.density.wanted - notes_made) / per_onset
+        count = round(min(max(left, LEAST * usual), MOST * usual))
+        self.planned[tick:] = False
+        self.planned[self.candidates[self.candidates >= tick][:count]] = True
+
+
+def spaced_peaks(logits: npt.NDArray[np.float64], gap: int) -> npt.NDArray[np.int64]:
+    """Ticks by falling logit, each at least ``gap`` ticks from all before it; ``(T,)`` -> ``(K,)``.
+
+    Any number of the first ones is the greedy choice of so many.
+    """
+    free = logits > SILENT_LOGIT
+    chosen = []
+    for tick in np.argsort(-logits, kind="stable"):
+        if free[tick]:
+            chosen.append(tick)
+            free[max(0, tick - gap + 1) : tick + gap] = False
+    return np.array(chosen, np.int64)

@@ -1,0 +1,64 @@
+"""The planned rhythm: the best ticks, spaced, as many as asked, whatever was made before."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saberlm.infer.density import DensityControl
+from saberlm.infer.rhythm import MIN_GAP_TICKS, PLANNED_LOGIT, RhythmPlan, spaced_peaks
+
+BARS = 12
+TICKS = BARS * 192
+
+
+def density(seed: int = 0, nps: float = 4.0) -> DensityControl:
+    logits = torch.randn(TICKS, generator=torch.Generator().manual_seed(seed)) * 2 - 3
+    logits[:192] = -30.0
+    return DensityControl(logits, BARS * 2.0, nps, 1.25)
+
+
+@given(st.integers(0, 1000), st.integers(1, 20))
+def test_peaks_are_spaced_and_leave_nothing_better_out(seed: int, gap: int) -> None:
+    logits = np.random.default_rng(seed).normal(size=300)
+    peaks = spaced_peaks(logits, gap)
+    assert (np.diff(np.sort(peaks)) >= gap).all()
+    assert (np.diff(logits[peaks]) <= 0).all()
+    for tick in set(range(300)) - set(peaks.tolist()):
+        near = peaks[np.abs(peaks - tick) < gap]
+        assert logits[near].max() >= logits[tick]
+
+
+def test_the_plan_has_the_onsets_asked_for_at_the_heads_best_ticks() -> None:
+    asked = density()
+    plan = RhythmPlan(asked)
+    onsets = np.flatnonzero(plan.planned)
+    assert len(onsets) == round(asked.wanted / 1.25)
+    assert onsets.min() >= 192, "no song, no notes"
+    assert np.diff(onsets).min() >= MIN_GAP_TICKS
+    assert asked.logits[onsets].mean() > asked.logits[192:].mean() + 2
+    logits = plan.note_logits(slice(192, 384))
+    assert set(logits.abs().tolist()) == {PLANNED_LOGIT}
+    assert torch.equal(logits > 0, torch.from_numpy(plan.planned[192:384]))
+
+
+@pytest.mark.parametrize("notes_an_onset", [1.0, 1.25, 2.0])
+def test_the_notes_wanted_come_however_many_an_onset_brings(notes_an_onset: float) -> None:
+    asked = density(nps=3.0)
+    plan = RhythmPlan(asked)
+    made = 0.0
+    for bar in range(BARS):
+        made += notes_an_onset * plan.planned[bar * 192 : (bar + 1) * 192].sum()
+        plan.after((bar + 1) * 192, round(made))
+    assert made == pytest.approx(asked.wanted, rel=0.16)
+
+
+def test_what_was_played_stays_and_noise_is_its_seeds() -> None:
+    plan = RhythmPlan(density())
+    before = plan.planned[:960].copy()
+    plan.after(960, 0)
+    assert (plan.planned[:960] == before).all()
+    plans = [RhythmPlan(density(), 0.5, np.random.default_rng(seed)).planned for seed in (1, 1, 2)]
+    assert (plans[0] == plans[1]).all()
+    assert (plans[0] != plans[2]).any()
