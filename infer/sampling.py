@@ -18,8 +18,9 @@ class SamplingParams:
     the tower hears against ``decoder``, the weight of the decoder's own opinion on when something
     happens. ``repetition_penalty``
     divides the chance of notes among the row's last ``repetition_window`` notes (1 changes
-    nothing). ``rhythm`` is ``drawn``, position after position, or ``planned`` over the whole song
-    from what the tower hears (`saberlm.infer.rhythm`), with ``rhythm_noise`` so that seeds differ.
+    nothing). ``rhythm`` is ``planned`` over the whole song from what the tower hears
+    (`saberlm.infer.rhythm`), with ``rhythm_noise`` so that seeds differ in it, or ``drawn``,
+    position after position.
     """
 
     temperature: float = 1.0
@@ -30,7 +31,7 @@ class SamplingParams:
     repetition_window: int = 16
     hazard: float = 1.0
     decoder: float = 0.25
-    rhythm: str = "drawn"
+    rhythm: str = "planned"
     rhythm_noise: float = 0.0
     max_segment_tokens: int = 400
     playability: str = "soft"  # off, soft or strict; see saberlm.infer.playability

@@ -78,7 +78,8 @@ class TempoMap:
         at = np.asarray(beat, dtype=np.float64)
         part = np.maximum(np.searchsorted(self._beats, at, side="right") - 1, 0)
         since = at - self._beats[part]
-        seconds = self._seconds[part] + since * _SECONDS_PER_MINUTE / self._bpms[part]
+        with np.errstate(over="ignore"):  # absurd beats come out infinite, which callers refuse
+            seconds = self._seconds[part] + since * _SECONDS_PER_MINUTE / self._bpms[part]
         return np.asarray(seconds) if isinstance(beat, np.ndarray) else float(seconds)
 
     @overload
@@ -97,7 +98,8 @@ class TempoMap:
         at = np.asarray(seconds, dtype=np.float64)
         part = np.maximum(np.searchsorted(self._seconds, at, side="right") - 1, 0)
         since = at - self._seconds[part]
-        beats = self._beats[part] + since * self._bpms[part] / _SECONDS_PER_MINUTE
+        with np.errstate(over="ignore"):
+            beats = self._beats[part] + since * self._bpms[part] / _SECONDS_PER_MINUTE
         return np.asarray(beats) if isinstance(seconds, np.ndarray) else float(beats)
 
     def usual_bpm(self, end_seconds: float) -> float:

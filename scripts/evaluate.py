@@ -55,9 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rhythm",
-        choices=["drawn", "planned"],
-        default="drawn",
-        help="when notes come, as in `saberlm map` (default drawn)",
+        choices=["planned", "drawn"],
+        default="planned",
+        help="when notes come, as in `saberlm map` (default planned)",
     )
     parser.add_argument(
         "--no-other-song", action="store_true", help="leave out the run with another song's audio"

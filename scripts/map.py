@@ -76,9 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--position-temperature", type=float, help="of when it is placed")
     parser.add_argument(
         "--rhythm",
-        choices=["drawn", "planned"],
-        help="when notes come: drawn one after the other (default), or planned over the whole song"
-        " from what is heard",
+        choices=["planned", "drawn"],
+        help="when notes come: planned over the whole song from what is heard (default), or drawn"
+        " one after the other",
     )
     parser.add_argument(
         "--rhythm-noise", type=float, help="how far seeds differ in a planned rhythm (default 0)"

@@ -249,7 +249,7 @@ def test_the_drawn_tasks_follow_their_chances(song: SongShard) -> None:
 def test_given_bars_are_mirrored_with_the_map(song: SongShard) -> None:
     collator = DataCollatorForBeatmapModeling([song], SIZE, seed=1, tasks={"difficulty": 1.0})
     sides = Counter[bool]()
-    for _ in range(12):
+    for collator.epoch in range(12):
         row = collator.row(0, 0, 4)
         given, own, _ = parts(row)
         here = slice(row.first_bar, row.first_bar + row.num_bars)
