@@ -1,5 +1,5 @@
-"""Augmentation of the sound that keeps the map true: small shifts, gain and tone, and masks over
-time and frequency.
+"""Augmentation of the sound that keeps the map true: small shifts, gain, tone and pitch, and masks
+over time and frequency.
 
 Features are the ``logmel`` front end's grid frames (80 log-mel bands, 40 flux bands); other widths
 are masked alone.
@@ -13,6 +13,8 @@ import numpy as np
 
 JITTER_SECONDS = 0.006
 _NUM_MELS, _NUM_FLUX = 80, 40
+_MOST_PITCH = 2
+"""Flux bands (pairs of mel bands) that the pitch moves at most: about two semitones."""
 
 
 def jitter_seconds(random: Random) -> float:
@@ -26,6 +28,10 @@ def augment_features(features: np.ndarray, random: Random) -> np.ndarray:
     out = features.copy()
     frames, width = out.shape
     if width == _NUM_MELS + _NUM_FLUX:
+        bands = int(rng.integers(-_MOST_PITCH, _MOST_PITCH + 1))
+        if rng.random() < 0.5:
+            out[:, :_NUM_MELS] = _moved(out[:, :_NUM_MELS], 2 * bands)
+            out[:, _NUM_MELS:] = _moved(out[:, _NUM_MELS:], bands)
         tone = np.interp(
             np.arange(_NUM_MELS), np.linspace(0, _NUM_MELS - 1, 5), rng.normal(0, 0.4, 5)
         )
@@ -48,3 +54,9 @@ def augment_features(features: np.ndarray, random: Random) -> np.ndarray:
         start, span = int(rng.integers(0, frames)), int(rng.integers(2, 18))
         out[start : start + span] = quiet
     return out
+
+
+def _moved(bands: np.ndarray, count: int) -> np.ndarray:
+    """Bands ``(F, D)`` moved up by ``count``, the outermost repeated: the song at another pitch."""
+    places = np.clip(np.arange(bands.shape[1]) - count, 0, bands.shape[1] - 1)
+    return bands[:, places]

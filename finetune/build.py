@@ -34,6 +34,7 @@ MIN_ON_GRID = 0.6
 MIN_NOTES = 40
 MAX_NPS = 16.0
 FINISHED_SECONDS = 20.0
+BARELY = 1e-3
 """A map whose last note lies further from the song's end is taken as unfinished or cut short."""
 
 _log = logging.getLogger(__name__)
@@ -57,7 +58,12 @@ class BuildReport:
         return "\n".join([*lines, "dropped:", *(f"  {row}" for row in self.dropped), ""])
 
 
-def build_dataset(maps_dir: Path, out_dir: Path, frontend: FrontEnd) -> BuildReport:
+def build_dataset(
+    maps_dir: Path,
+    out_dir: Path,
+    frontend: FrontEnd | None,
+    exclude: frozenset[str] = frozenset(),
+) -> BuildReport:
     """Build or go on building a dataset.
 
     Finished shards are kept, so a build that was stopped goes on where it was. The index and the
@@ -67,7 +73,9 @@ def build_dataset(maps_dir: Path, out_dir: Path, frontend: FrontEnd) -> BuildRep
         maps_dir: see `saberlm.finetune.sources.find_sources`.
         out_dir: where shards, ``index.jsonl``, ``report.txt`` and the features' mean and deviation
             go.
-        frontend: makes the frames.
+        frontend: makes the frames; None leaves the songs out, for learning flow alone.
+        exclude: levels to leave out, by the name of their folder or zip, the song or the mapper,
+            in lower case.
 
     Returns:
         The report over all songs.
@@ -83,7 +91,7 @@ def build_dataset(maps_dir: Path, out_dir: Path, frontend: FrontEnd) -> BuildRep
         target = shards / f"{source.key}.safetensors"
         notes_file = shards / f"{source.key}.json"
         if not notes_file.exists():
-            notes = _build_song(source, target, frontend)
+            notes = _build_song(source, target, frontend, exclude)
             temporary = notes_file.with_suffix(".partial")
             temporary.write_text(json.dumps(notes))
             temporary.replace(notes_file)
@@ -110,12 +118,14 @@ def _write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _build_song(source: MapSource, target: Path, frontend: FrontEnd) -> dict[str, object]:
+def _build_song(
+    source: MapSource, target: Path, frontend: FrontEnd | None, exclude: frozenset[str]
+) -> dict[str, object]:
     """Build one shard; a song that cannot be used is reported, and does not stop the build."""
     report = BuildReport()
     about: dict[str, object] = {}
     try:
-        shard = _shard_of(source, frontend, report)
+        shard = _shard_of(source, frontend, exclude, report)
     except (ValueError, OSError) as error:
         report.songs["dropped: could not be read"] += 1
         report.dropped.append(f"song {source.key}: {error}")
@@ -140,8 +150,14 @@ def _build_song(source: MapSource, target: Path, frontend: FrontEnd) -> dict[str
     }
 
 
-def _shard_of(source: MapSource, frontend: FrontEnd, report: BuildReport) -> SongShard | None:
+def _shard_of(
+    source: MapSource, frontend: FrontEnd | None, exclude: frozenset[str], report: BuildReport
+) -> SongShard | None:
     level = read_level(source.level)
+    names = (source.level.name, level.info.title, level.info.mapper)
+    if any(name.strip().lower() in exclude for name in names):
+        report.songs["left out by name"] += 1
+        return None
     report.difficulties["dropped: could not be read"] += len(level.unread)
     report.dropped += [f"song {source.key}: {reason}" for _, reason in level.unread]
     tempi = {d.name: TempoMap(level.info.bpm, d.beatmap.bpm_events) for d in level.difficulties}
@@ -155,8 +171,15 @@ def _shard_of(source: MapSource, frontend: FrontEnd, report: BuildReport) -> Son
         report.dropped.append(f"song {source.key}: no Standard difficulty of {MIN_NOTES} notes")
         return None
     grid = fit_grid(np.concatenate([seconds[d.name] for d in usable]), level.info.bpm)
-    samples = _read_audio(source, level.info.audio_filename, frontend.sample_rate)
-    duration = len(samples) / frontend.sample_rate
+    if frontend is None:
+        # where the song ends is not known: what follows the last note is not taught
+        last = max(float(seconds[d.name][-1]) for d in usable)
+        duration = last + FINISHED_SECONDS + BARELY
+        frames, frame_rate = np.zeros((0, 1)), 1.0
+    else:
+        samples = _read_audio(source, level.info.audio_filename, frontend.sample_rate)
+        duration = len(samples) / frontend.sample_rate
+        frame_rate = frontend.frame_rate
     beats = (duration - grid.offset_seconds) * grid.bpm / 60
     num_bars = int(np.ceil(beats / v.BEATS_PER_SEGMENT))
     report.songs["tempo octave folded into 95-190"] += grid.bpm != level.info.bpm
@@ -181,19 +204,18 @@ def _shard_of(source: MapSource, frontend: FrontEnd, report: BuildReport) -> Son
             report.dropped.append(f"song {source.key} {d.name}: {why} at {grid.bpm:g} BPM")
             continue
         streams.append(
-            _stream_of(
-                d, tempi[d.name], grid, source.rating, num_bars, duration, seconds[d.name], report
-            )
+            _stream_of(d, tempi[d.name], grid, source, num_bars, duration, seconds[d.name], report)
         )
     if not streams:
         report.songs["dropped: no difficulty left"] += 1
         return None
-    frames = frontend.encode(torch.from_numpy(samples)).numpy()
+    if frontend is not None:
+        frames = frontend.encode(torch.from_numpy(samples)).numpy()
     return SongShard(
         source.key,
         source.split,
         frames,
-        frontend.frame_rate,
+        frame_rate,
         grid.bpm,
         grid.offset_seconds,
         num_bars,
@@ -218,7 +240,7 @@ def _stream_of(
     difficulty: Difficulty,
     tempo: TempoMap,
     grid: FittedGrid,
-    rating: float | None,
+    source: MapSource,
     num_bars: int,
     duration: float,
     seconds: np.ndarray,
@@ -231,7 +253,15 @@ def _stream_of(
     if not lit:
         report.difficulties["unlit: taught without its lights"] += 1
         beatmap = replace(beatmap, lights=(), boosts=())
-    conditions = conditions_of(difficulty, beatmap, grid, rating)
+    conditions = conditions_of(
+        difficulty,
+        beatmap,
+        grid,
+        source.rating,
+        stars=source.stars,
+        year=source.year,
+        mapper=source.mapper,
+    )
     snapped, counts = snap(_before(beatmap, num_bars * v.BEATS_PER_SEGMENT))
     report.objects.update({f"snap: {what}": n for what, n in counts.items()})
     report.objects["notes"] += len(snapped.color_notes)

@@ -78,6 +78,7 @@ class DataCollatorForBeatmapModeling:
         augment: shift the window's start, mirror, jitter and mask; off for validation.
         seed: of the augmentation and of the tasks.
         tasks: chances of the context tasks (`saberlm.prompts.context`); None for none.
+        audio: False leaves the sound out of every row; no tasks then.
 
     Raises:
         ValueError: unknown tasks, or chances that sum to more than 1.
@@ -92,6 +93,7 @@ class DataCollatorForBeatmapModeling:
         augment: bool = True,
         seed: int = 0,
         tasks: Mapping[str, float] | None = None,
+        audio: bool = True,
     ) -> None:
         self.songs = songs
         self.size = size
@@ -100,6 +102,7 @@ class DataCollatorForBeatmapModeling:
         self.seed = seed
         # in shared memory: workers that live from epoch to epoch are told, too
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self.audio = audio
         self.tasks = dict(tasks or {})
         check_tasks(self.tasks)
         self.sketches: dict[int, np.ndarray] = {}
@@ -120,7 +123,7 @@ class DataCollatorForBeatmapModeling:
         song = self.songs[song_index]
         stream = song.difficulties[difficulty_index]
         if song_index not in self.sketches:
-            self.sketches[song_index] = song.sketch()
+            self.sketches[song_index] = song.sketch() if self.audio else np.zeros((0, 1))
         mirror = self.augment and random.random() < 0.5
         if self.augment:
             shift = random.randrange(-self.size // 2, self.size // 2 + 1)
@@ -134,7 +137,8 @@ class DataCollatorForBeatmapModeling:
             self.sketches[song_index],
             random if self.augment else None,
             field_dropout=self.field_dropout,
-            pick=self.pick(song_index, difficulty_index, mirror, random),
+            pick=self.pick(song_index, difficulty_index, mirror, random) if self.audio else None,
+            audio=self.audio,
         )
 
     def bars(self, song: int, difficulty: int, mirror: bool) -> tuple[np.ndarray, ...]:
@@ -195,15 +199,19 @@ def collate(rows: list[WindowRow], size: int) -> dict[str, Tensor | int]:
     ids = _pad([row.stream.ids for row in rows], v.PAD)
     mask = _pad([row.stream.loss_mask for row in rows], 0)
     live = _pad([[1] * len(row.stream.ids) for row in rows], 0)
+    tokens: dict[str, Tensor | int] = {
+        "input_ids": ids,
+        "attention_mask": live,
+        "labels": ids.masked_fill(mask == 0, IGNORE),
+    }
+    if not len(rows[0].features):
+        return tokens
     targets = torch.full((len(rows), size * v.TICKS_PER_SEGMENT), UNKNOWN_TICK, dtype=torch.int8)
     sketch = torch.zeros(len(rows), max(len(r.sketch) for r in rows), rows[0].sketch.shape[1])
     for i, row in enumerate(rows):
         targets[i, : len(row.onset_targets)] = torch.from_numpy(row.onset_targets)
         sketch[i, : len(row.sketch)] = torch.from_numpy(row.sketch)
-    return {
-        "input_ids": ids,
-        "attention_mask": live,
-        "labels": ids.masked_fill(mask == 0, IGNORE),
+    return tokens | {
         "audio_features": torch.from_numpy(np.stack([row.features for row in rows])),
         "audio_num_bars": torch.tensor([row.num_bars for row in rows]),
         "audio_first_bar": torch.tensor([row.first_bar for row in rows]),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from saberlm.finetune.grid import FittedGrid
 from saberlm.prompts.beatmap import Beatmap, Difficulty
+from saberlm.prompts.descriptors import style_of
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.retempo import move_beats
 from saberlm.prompts.tempo import TempoMap
@@ -43,36 +42,15 @@ def is_lit(beatmap: Beatmap) -> bool:
     return shown > MIN_LIGHTS_PER_BEAT * max(span, 1)
 
 
-def style_words(beatmap: Beatmap) -> str | None:
-    """Words for how a map plays, by rule: the style tags that the data itself lacks.
-
-    ``streams``: over 35 % of steps between onsets are a quarter beat or less; ``jumps``: over 45 %
-    of onsets are doubles;
-    ``tech``: over 45 % of notes are diagonal; ``chill``: neither and mostly half-beat or slower;
-    none: unknown.
-    """
-    onsets = sorted({round(n.beat * 48) for n in beatmap.color_notes})
-    if len(onsets) < 50:
-        return None
-    steps = [b - a for a, b in pairwise(onsets)]
-    fast = sum(step <= 12 for step in steps) / len(steps)
-    doubles = len(beatmap.color_notes) / len(onsets) - 1
-    diagonal = sum(4 <= n.direction <= 7 for n in beatmap.color_notes) / len(beatmap.color_notes)
-    words = [
-        word
-        for word, holds in (
-            ("streams", fast > 0.35),
-            ("jumps", doubles > 0.45),
-            ("tech", diagonal > 0.45),
-            ("chill", fast < 0.05 and doubles < 0.45),
-        )
-        if holds
-    ]
-    return ", ".join(words) or None
-
-
 def conditions_of(
-    difficulty: Difficulty, beatmap: Beatmap, grid: FittedGrid, rating: float | None
+    difficulty: Difficulty,
+    beatmap: Beatmap,
+    grid: FittedGrid,
+    rating: float | None,
+    *,
+    stars: float | None = None,
+    year: int | None = None,
+    mapper: str | None = None,
 ) -> Conditions:
     """What a person would have asked for to get this map.
 
@@ -81,6 +59,9 @@ def conditions_of(
         beatmap: retimed.
         grid: the song's grid.
         rating: BeatSaver rating 0-1, if known.
+        stars: ScoreSaber's difficulty, if known.
+        year: of publication, if known.
+        mapper: if the data has enough of them.
     """
     beats = [n.beat for n in beatmap.color_notes]
     seconds = (max(beats) - min(beats)) * 60 / grid.bpm
@@ -89,11 +70,14 @@ def conditions_of(
         nps=round(len(beats) / seconds, 2) if seconds > 0 else None,
         njs=float(difficulty.njs) if difficulty.njs > 0 else None,
         bpm=grid.bpm,
-        style=style_words(beatmap),
+        style=style_of(beatmap),
         rating=None if rating is None else round(10 * rating),
         lights=is_lit(beatmap),
         arcs=bool(beatmap.arcs),
         chains=bool(beatmap.chains),
         bombs=bool(beatmap.bombs),
         walls=bool(beatmap.obstacles),
+        stars=stars,
+        year=year,
+        mapper=mapper,
     )

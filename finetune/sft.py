@@ -52,6 +52,8 @@ class RunConfig:
     """
 
     data_dir: str = "cache/nano"
+    more_data: list[str] = field(default_factory=list)  # datasets whose train split joins
+    audio: bool = True  # False: learn from the maps alone, their sound left out
     base_model: str | None = None  # a saberlm model folder to go on from; None begins anew
     decoder: str | None = None  # a base by name (saberlm.adapter.bases): smollm2, llama-3.2-1b, ...
     decoder_folder: str | None = None  # where the base lies, if not in its place
@@ -358,12 +360,16 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     torch.manual_seed(args.seed)
     data = Path(run.data_dir)
     train, valid = load_dataset(data, "train"), load_dataset(data, "valid")
+    for folder in run.more_data:
+        train += load_dataset(Path(folder), "train")
+    if run.audio:
+        _refuse_silent(train, valid)
     checkpoint = newest_checkpoint(output) if resume else None
     model = make_model(run, args)
     tower = model.model.audio_tower
     if run.tower_from and not run.base_model:
         _load_tower(tower, model_folder(run.tower_from))
-    elif not run.base_model and checkpoint is None:
+    elif not run.base_model and checkpoint is None and run.audio:
         fit_feature_statistics(tower, train)
         _warm_tower(tower, run, args, train, valid)
     collator = DataCollatorForBeatmapModeling(
@@ -372,8 +378,9 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
         field_dropout=run.field_dropout,
         seed=args.seed,
         tasks=run.context_tasks,
+        audio=run.audio,
     )
-    check = DataCollatorForBeatmapModeling(valid, run.window_bars, augment=False)
+    check = DataCollatorForBeatmapModeling(valid, run.window_bars, augment=False, audio=run.audio)
     table = Dataset.from_dict(window_table(valid, run.window_bars, run.valid_windows))
     rows = [table[i] for i in range(len(table))]
     batches = [check(rows[i : i + 8]) for i in range(0, len(rows), 8)]
@@ -399,7 +406,7 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     trainer.task_batches = {
         task: task_batches(valid, run.window_bars, rows, task, 8)
         for task, chance in run.context_tasks.items()
-        if chance > 0
+        if chance > 0 and run.audio
     }
     trainer.evaluate()
     final = output / "final"
@@ -412,6 +419,15 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
         model.save_pretrained(final, state_dict=state)
     (output / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1))
     return final
+
+
+def _refuse_silent(*parts: list[SongShard]) -> None:
+    silent = [song.key for songs in parts for song in songs if not song.has_audio]
+    if silent:
+        raise ValueError(
+            f"expected songs with their sound, found {len(silent)} without ({silent[0]}, ...):"
+            " learn from them with audio: false"
+        )
 
 
 def make_model(run: RunConfig, args: SFTConfig) -> SaberForConditionalGeneration:

@@ -53,6 +53,11 @@ class SongShard:
     num_bars: int
     difficulties: tuple[DifficultyStream, ...]
 
+    @property
+    def has_audio(self) -> bool:
+        """Whether the song itself was at hand; without it ``frames`` is empty."""
+        return len(self.frames) > 0
+
     def grid(self, first_bar: int, num_bars: int, shift_seconds: float = 0.0) -> np.ndarray:
         """Grid frames ``(num_bars * 48, D)`` of bars from ``first_bar`` (may reach outside the
         song)."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from saberlm.prompts.header import MAX_MAPPER_CHARACTERS
+
 VALID_PERCENT = 10
+MIN_MAPS_OF_A_MAPPER = 5
 
 
 @dataclass(frozen=True)
@@ -19,16 +23,19 @@ class MapSource:
     level: Path
     audio: Path | None
     split: str
-    rating: float | None
+    rating: float | None = None
+    stars: float | None = None
+    year: int | None = None
+    mapper: str | None = None  # where the manifest has at least MIN_MAPS_OF_A_MAPPER of theirs
 
 
 def find_sources(maps_dir: Path, work_dir: Path) -> list[MapSource]:
     """All maps under a folder.
 
-    With a ``manifest.jsonl`` (and ``dat.tar.xz`` beside it) the manifest rules: its splits are
-    kept. Otherwise every folder that
-    holds an Info.dat and every zip is a level, and a tenth of them, chosen by a hash of the name,
-    is the valid split.
+    With a ``manifest.jsonl`` (and ``dat.tar.xz`` or the zips of `saberlm.finetune.beatsaver_store`
+    beside it) the manifest rules: its splits are kept. Otherwise every folder that holds an
+    Info.dat and every zip is a level, and a tenth of them, chosen by a hash of the name, is the
+    valid split.
 
     Args:
         maps_dir: the folder to search.
@@ -58,19 +65,24 @@ def _from_manifest(manifest: Path, work_dir: Path) -> list[MapSource]:
             with tarfile.open(archive) as tar:
                 tar.extractall(levels, filter="data")
             (levels / ".unpacked").touch()
+    lines = manifest.read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines if line.strip()]
+    mappers = Counter(row.get("mapper") for row in rows)
     sources = []
-    for line in manifest.read_text(encoding="utf-8").splitlines():
-        if not line.strip():
-            continue
-        row = json.loads(line)
+    for row in rows:
         quality = row.get("quality") or {}
+        mapper = row.get("mapper")
+        known = mapper and mappers[mapper] >= MIN_MAPS_OF_A_MAPPER
         sources.append(
             MapSource(
                 key=f"{int(row['n']):04d}",
                 level=levels / row["dat"],
-                audio=manifest.parent / row["audio"],
+                audio=manifest.parent / row["audio"] if row.get("audio") else None,
                 split=row.get("split", "train"),
                 rating=quality.get("rating"),
+                stars=quality.get("stars"),
+                year=row.get("year"),
+                mapper=str(mapper)[:MAX_MAPPER_CHARACTERS] if known else None,
             )
         )
     return sources
@@ -83,5 +95,5 @@ def _from_levels(maps_dir: Path) -> list[MapSource]:
     for level in levels:
         digest = hashlib.sha256(level.name.encode()).hexdigest()
         split = "valid" if int(digest[:8], 16) % 100 < VALID_PERCENT else "train"
-        sources.append(MapSource(f"{level.stem[:40]}-{digest[:8]}", level, None, split, None))
+        sources.append(MapSource(f"{level.stem[:40]}-{digest[:8]}", level, None, split))
     return sources

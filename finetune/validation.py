@@ -62,6 +62,7 @@ def validate(
     names = [*KINDS, "other"]
     found: dict[str, float] = {}
     device = next(model.parameters()).device
+    wrong_audio = wrong_audio and all("audio_features" in batch for batch in batches)
     for prefix in ("", "wrong_") if wrong_audio else ("",):
         loss = torch.zeros(len(names))
         right = torch.zeros(len(names))
@@ -82,16 +83,17 @@ def validate(
             loss.index_add_(0, kind, nll)
             right.index_add_(0, kind, hit)
             count.index_add_(0, kind, torch.ones_like(nll))
-            assert model.model.onset_loss is not None
-            onset.append(float(model.model.onset_loss))
-            model.model.onset_loss = None
+            if model.model.onset_loss is not None:  # there was sound
+                onset.append(float(model.model.onset_loss))
+                model.model.onset_loss = None
         for i, name in enumerate(names):
             if count[i] > 0:
                 found[f"{prefix}{name}_loss"] = round(float(loss[i] / count[i]), 4)
                 if not prefix:
                     found[f"{name}_accuracy"] = round(float(right[i] / count[i]), 4)
         found[f"{prefix}loss"] = round(float(loss.sum() / count.sum().clamp(min=1)), 4)
-        found[f"{prefix}onset_loss"] = round(float(np.mean(onset)), 4)
+        if onset:
+            found[f"{prefix}onset_loss"] = round(float(np.mean(onset)), 4)
     model.train(was_training)
     return found
 

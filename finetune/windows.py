@@ -3,7 +3,7 @@ training row."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -12,6 +12,7 @@ from saberlm.finetune.augment import augment_features, jitter_seconds
 from saberlm.finetune.lessons import TaskPick, make_lesson
 from saberlm.finetune.shards import DifficultyStream, SongShard
 from saberlm.prompts import vocab as v
+from saberlm.prompts.context import split_lights
 from saberlm.prompts.header import Conditions, drop_fields, onset_conditions
 from saberlm.prompts.mirror import mirror
 from saberlm.prompts.snap import snap
@@ -77,12 +78,18 @@ def onset_targets(bars: list[np.ndarray], learn: list[bool]) -> np.ndarray:
     return out.reshape(-1)
 
 
-def fitting_bars(bars: tuple[np.ndarray, ...], first_bar: int, most: int, sketch_bars: int) -> int:
+def fitting_bars(
+    bars: tuple[np.ndarray, ...],
+    first_bar: int,
+    most: int,
+    sketch_bars: int,
+    latents: int = LATENTS_PER_SEGMENT,
+) -> int:
     """How many bars from ``first_bar`` stay within `MAX_WINDOW_TOKENS`; at least one, at most
-    ``most``."""
+    ``most``. A bar has places for ``latents`` of its sound."""
     total = HEADER_TOKENS + sketch_bars
     for count in range(most):
-        total += len(bars[first_bar + count]) + LATENTS_PER_SEGMENT + 2
+        total += len(bars[first_bar + count]) + latents + 2
         if total > MAX_WINDOW_TOKENS and count > 0:
             return count
     return most
@@ -99,6 +106,7 @@ def make_row(
     *,
     field_dropout: float = 0.0,
     pick: TaskPick | None = None,
+    audio: bool = True,
 ) -> WindowRow:
     """A window of a difficulty as a training row.
 
@@ -112,7 +120,10 @@ def make_row(
         random: augment with it; None leaves the sound and the header as they are.
         field_dropout: chance for each header field to be unknown.
         pick: the task; None, or one that these bars cannot show, makes the map from the song alone.
+        audio: False leaves the sound out; ``sketch`` and the row's features are then empty.
     """
+    if not audio:
+        return _silent_row(song, stream, bars, first_bar, size, random, field_dropout)
     conditions = stream.conditions
     shift = 0.0
     if random is not None:
@@ -134,6 +145,47 @@ def make_row(
         ),
         onset_conditions(conditions),
         task,
+    )
+
+
+SHOW_LIGHTS = 0.25
+"""Share of windows without sound that keep their lights: flow is what they are for."""
+
+
+def _silent_row(
+    song: SongShard,
+    stream: DifficultyStream,
+    bars: tuple[np.ndarray, ...],
+    first_bar: int,
+    size: int,
+    random: Random | None,
+    field_dropout: float,
+) -> WindowRow:
+    """A window of the map alone, mostly without its lights."""
+    conditions = stream.conditions
+    here = list(bars[first_bar : first_bar + size])
+    if conditions.lights and (random is None or random.random() >= SHOW_LIGHTS):
+        here = [np.array(split_lights(bar)[0], dtype=np.int16) for bar in here]
+        words = [w for w in (conditions.style or "").split(", ") if w and "lights" not in w]
+        conditions = replace(conditions, lights=False, style=", ".join(words) or None)
+    if random is not None:
+        conditions = drop_fields(conditions, field_dropout, random)
+    count = fitting_bars(tuple(here), 0, len(here), 0, latents=0)
+    taught = _taught(song, stream, first_bar, count)
+    built = MapPrompt(conditions, song.num_bars, audio=False).window(
+        first_bar,
+        [bar.tolist() for bar in here[:count]],
+        taught,
+        ends=first_bar + count == song.num_bars,
+    )
+    return WindowRow(
+        built,
+        np.zeros((0, 1), np.float32),
+        np.zeros((0, 1), np.float32),
+        first_bar,
+        count,
+        onset_targets(here[:count], taught),
+        onset_conditions(conditions),
     )
 
 

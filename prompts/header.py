@@ -1,8 +1,8 @@
 """The header: what is asked of a map, as text over a fixed template.
 
-Every field may be unknown (``None``), in training by chance and in use because nobody said; the
-template always shows every
-field in one order, so a prompt differs from another in nothing but the fields that differ.
+Every field may be unknown (``None``), in training by chance and in use because nobody said. The
+template shows the fields in one order, so a prompt differs from another in nothing but the fields
+that differ; fields that most data lack (`RARE_FIELDS`) are shown where they are known.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import DIFFICULTIES
 from saberlm.prompts.text_pieces import decode_text, encode_text
 
-MAX_STYLE_CHARACTERS = 80
+MAX_STYLE_CHARACTERS = 120
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class Conditions:
     """What is asked of a map; ``None`` is unknown.
 
     ``nps`` is notes a second from the first note to the last; ``rating`` 0-10; ``style`` words,
-    comma-separated; the flags say
-    whether the map has the thing at all.
+    comma-separated (`saberlm.prompts.descriptors` has those that are taught); ``stars``
+    ScoreSaber's difficulty; ``year`` of publication; ``mapper`` a name that the training data has
+    on at least five maps; the flags say whether the map has the thing at all.
     """
 
     difficulty: str | None = None
@@ -39,6 +40,9 @@ class Conditions:
     chains: bool | None = None
     bombs: bool | None = None
     walls: bool | None = None
+    stars: float | None = None
+    year: int | None = None
+    mapper: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the template cannot say."""
@@ -49,6 +53,11 @@ class Conditions:
         if self.style is not None and len(self.style) > MAX_STYLE_CHARACTERS:
             raise ValueError(
                 f"style must be at most {MAX_STYLE_CHARACTERS} characters, found {len(self.style)}"
+            )
+        if self.mapper is not None and len(self.mapper) > MAX_MAPPER_CHARACTERS:
+            raise ValueError(
+                f"mapper must be at most {MAX_MAPPER_CHARACTERS} characters,"
+                f" found {len(self.mapper)}"
             )
 
 
@@ -64,7 +73,14 @@ FIELD_LABELS = {
     "chains": "Chains",
     "bombs": "Bombs",
     "walls": "Walls",
+    "stars": "Stars",
+    "year": "Year",
+    "mapper": "Mapper",
 }
+RARE_FIELDS = ("stars", "year", "mapper")
+MAX_MAPPER_CHARACTERS = 32
+STYLE_WORD_DROPOUT = 0.3
+"""People ask for one or two words where a map has five."""
 
 
 def _value_text(value: object) -> str:
@@ -86,7 +102,9 @@ def header_text(conditions: Conditions) -> str:
         njs=None if conditions.njs is None else round(conditions.njs),
     )
     return " | ".join(
-        f"{label}: {_value_text(getattr(rounded, name))}" for name, label in FIELD_LABELS.items()
+        f"{label}: {_value_text(getattr(rounded, name))}"
+        for name, label in FIELD_LABELS.items()
+        if name not in RARE_FIELDS or getattr(rounded, name) is not None
     )
 
 
@@ -104,10 +122,14 @@ def header_of_ids(ids: list[int]) -> str:
 
 def drop_fields(conditions: Conditions, chance: float, random: Random) -> Conditions:
     """Each field unknown with ``chance``, except that lights are never hidden: the bars show them
-    or do not."""
-    dropped = {
+    or do not. Of the style's words each goes with `STYLE_WORD_DROPOUT`, if any chance is given."""
+    dropped: dict[str, str | None] = {
         f.name: None for f in fields(conditions) if f.name != "lights" and random.random() < chance
     }
+    if chance > 0 and conditions.style is not None and "style" not in dropped:
+        words = conditions.style.split(", ")
+        kept = [word for word in words if random.random() >= STYLE_WORD_DROPOUT]
+        dropped["style"] = ", ".join(kept) or None
     return replace(conditions, **dropped)
 
 

@@ -4,7 +4,9 @@ inverse."""
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
+from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import NUM_COLUMNS, Beatmap
 
 MIRRORED_DIRECTION = (0, 1, 3, 2, 5, 4, 7, 6, 8)
@@ -54,3 +56,11 @@ def mirror(beatmap: Beatmap) -> Beatmap:
         ),
         lights=tuple(replace(e, type=_MIRRORED_LIGHT.get(e.type, e.type)) for e in beatmap.lights),
     )
+
+
+@cache
+def mirrored_note_token(token: int) -> int:
+    """The token of a note's mirror image."""
+    color, y, x, direction = v.note_parts(token - v.OFFSETS["note"])
+    turned = MIRRORED_DIRECTION[direction]
+    return v.token_id("note", v.note_value(1 - color, y, NUM_COLUMNS - 1 - x, turned))

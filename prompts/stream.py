@@ -41,22 +41,25 @@ class MapPrompt:
         conditions: what the header says.
         sketch_bars: bars of the whole song.
         context: the task and what it is given; None makes a map from the song alone.
+        audio: False for a map whose song is not at hand: no place for its sound, and no sketch.
     """
 
     conditions: Conditions
     sketch_bars: int
     context: Context | None = None
+    audio: bool = True
 
     def opening(self) -> list[int]:
         """What comes before the first bar and stays when old bars leave."""
         task = [] if self.context is None else self.context.opening_ids()
-        return [v.SKETCH] * self.sketch_bars + header_ids(self.conditions) + task
+        sketch = [v.SKETCH] * (self.sketch_bars if self.audio else 0)
+        return sketch + header_ids(self.conditions) + task
 
     def bar(self, bar: int) -> list[int]:
         """What opens a bar, by its number in the song: ``<seg>``, the places of its audio and what
         is given for it."""
         given = [] if self.context is None else self.context.bar_ids(bar)
-        return [v.SEG] + [v.AUDIO] * LATENTS_PER_SEGMENT + given
+        return [v.SEG] + [v.AUDIO] * (LATENTS_PER_SEGMENT if self.audio else 0) + given
 
     def window(
         self, first_bar: int, bars: Sequence[Bar], learn: Sequence[bool], *, ends: bool

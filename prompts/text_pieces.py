@@ -86,10 +86,23 @@ VALUES = (
 )
 SEPARATORS = (": ", " | ", ", ")
 CHARACTERS = tuple(chr(code) for code in range(32, 127))
-SPARE = tuple(f"<text spare {i}>" for i in range(32))
+# added later, in the place of spares: a header field, and words of saberlm.prompts.descriptors
+ADDED = (
+    *("Stars", "doubles", "wide", "vertical", "crossovers", "sliders", "walls"),
+    *("dense lights", "sparse lights"),
+)
+SPARE = tuple(f"<text spare {i}>" for i in range(len(ADDED), 32))
 BYTES = tuple(f"<0x{value:02X}>" for value in range(256))
 
-TEXT_PIECES: tuple[str, ...] = (*FIELD_NAMES, *VALUES, *SEPARATORS, *CHARACTERS, *SPARE, *BYTES)
+TEXT_PIECES: tuple[str, ...] = (
+    *FIELD_NAMES,
+    *VALUES,
+    *SEPARATORS,
+    *CHARACTERS,
+    *ADDED,
+    *SPARE,
+    *BYTES,
+)
 
 _INDEX = {
     piece: i for i, piece in enumerate(TEXT_PIECES) if piece not in SPARE and piece not in BYTES
