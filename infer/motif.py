@@ -1,0 +1,188 @@
+"""Motifs: what a map has said before, remembered and joined to the decoder's chances.
+
+Mappers say things again: a pattern comes back with the drums, a light with its chord. The decoder
+sees some bars at once; the memory has the whole map so far. For every context of the newest n
+tokens of a channel (notes; lights), with their distances, it counts what followed, notes also as
+their mirror image with the hands swapped. The chance of a token is mixed up through the orders:
+
+    p_0 = the decoder's chance within the channel
+    p_n = (1 - w_n,c) p_(n-1) + w_n,c * (share of the token among what followed the context)
+
+w_n,c being learnt for the order n and the c times the context was seen
+(`saberlm.finetune.fit_motif`). This is the mixing of Jelinek and Mercer (1980), on a cache as in Kuhn and De Mori, "A cache-based
+natural language model" (1990). How likely the channel itself is stays the decoder's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from saberlm.prompts import vocab as v
+from saberlm.prompts.mirror import mirrored_note_token
+
+ORDERS = (0, 1, 2, 3, 4, 6, 8, 12)
+"""Lengths of the contexts, in tokens of the channel."""
+MOST_SEEN = 5
+"""Contexts seen as often or more share a weight."""
+FAR_TICKS = v.TICKS_PER_SEGMENT
+"""Distances of a bar or more are one."""
+CHANNELS: Mapping[str, tuple[str, ...]] = {
+    "notes": ("note",),
+    "lights": ("boost", "light", "laser", "brightness"),
+}
+WEIGHTS_FILE = Path(__file__).parent / "pretrained" / "motif" / "weights.json"
+
+Weights = Mapping[tuple[int, int], float]
+Context = tuple[tuple[int, int], ...]
+
+
+@cache
+def channel_tokens(channel: str) -> npt.NDArray[np.int64]:
+    """Ids of a channel, rising."""
+    ids = [token for block in CHANNELS[channel] for token in v.block_range(block)]
+    return np.array(sorted(ids))
+
+
+@cache
+def shipped_weights() -> Mapping[str, Weights]:
+    """The weights that ship, by channel."""
+    read = json.loads(WEIGHTS_FILE.read_text(encoding="utf-8"))
+    return {
+        channel: {(row["order"], row["seen"]): row["weight"] for row in rows}
+        for channel, rows in read["channels"].items()
+    }
+
+
+@dataclass
+class _Said:
+    """One token of a channel and where."""
+
+    tick: int
+    token: int
+
+
+class ChannelMemory:
+    """What followed what in one channel of one map.
+
+    Args:
+        mirrored: remember the mirror image as well.
+    """
+
+    def __init__(self, *, mirrored: bool) -> None:
+        self.mirrored = mirrored
+        self._seen: defaultdict[Context, Counter[int]] = defaultdict(Counter)
+        self._recent: list[_Said] = []  # newest last
+
+    def say(self, token: int, tick: int) -> None:
+        """A token of the channel at a tick of the song."""
+        context = self._context(tick)
+        for order in ORDERS:
+            if order <= len(context):
+                part = context[:order]
+                self._seen[part][token] += 1
+                if self.mirrored:
+                    image = tuple((gap, mirrored_note_token(one)) for gap, one in part)
+                    self._seen[image][mirrored_note_token(token)] += 1
+        self._recent.append(_Said(tick, token))
+        del self._recent[: -ORDERS[-1]]
+
+    def followers(self, tick: int) -> list[tuple[int, Counter[int]]]:
+        """What followed the present context at a tick, for each order that was seen, rising."""
+        context = self._context(tick)
+        found = []
+        for order in ORDERS:
+            if order <= len(context):
+                counts = self._seen.get(context[:order])
+                if counts:
+                    found.append((order, counts))
+        return found
+
+    def _context(self, tick: int) -> Context:
+        """The newest tokens, newest first, each with the distance to what came after it."""
+        out, later = [], tick
+        for said in reversed(self._recent):
+            out.append((min(later - said.tick, FAR_TICKS), said.token))
+            later = said.tick
+        return tuple(out)
+
+
+class MotifMemory:
+    """A row's memory, as the engine's `saberlm.infer.row_sampler.LogitBias`.
+
+    Args:
+        strength: multiplies every weight; 1 is as learnt.
+        weights: by channel; None takes what ships.
+    """
+
+    def __init__(self, strength: float = 1.0, weights: Mapping[str, Weights] | None = None) -> None:
+        chosen = shipped_weights() if weights is None else weights
+        self._weights = {
+            channel: {key: min(1.0, strength * one) for key, one in table.items()}
+            for channel, table in chosen.items()
+        }
+        self._channels = {
+            channel: ChannelMemory(mirrored=channel == "notes") for channel in self._weights
+        }
+        self._of_token = {
+            int(token): channel for channel in self._weights for token in channel_tokens(channel)
+        }
+        self._positions = v.block_range("position")
+        self._open = False  # a tick was named: something may be said at it
+
+    def adjust(self, logits: npt.NDArray[np.float32], tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        if not self._open:
+            return
+        for channel, memory in self._channels.items():
+            found = memory.followers(tick)
+            if found:
+                ids = channel_tokens(channel)
+                logits[ids] = mixed(logits[ids], ids, found, self._weights[channel])
+
+    def say(self, token: int, tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        channel = self._of_token.get(token)
+        if channel is not None:
+            self._channels[channel].say(token, tick)
+        self._open = token != v.END_SEG and (
+            self._open or token in self._positions or channel is not None
+        )
+
+
+def mixed(
+    logits: npt.NDArray[np.float32],
+    ids: npt.NDArray[np.int64],
+    found: Sequence[tuple[int, Mapping[int, int]]],
+    weights: Weights,
+) -> npt.NDArray[np.float32]:
+    """A channel's logits with what followed before mixed in; their mass is unchanged.
+
+    Args:
+        logits: ``(C,)``.
+        ids: of the tokens, ``(C,)``, rising.
+        found: of `ChannelMemory.followers`.
+        weights: of each order and count.
+    """
+    top = float(logits.max())
+    if not np.isfinite(top):
+        return logits
+    chance = np.exp(logits.astype(np.float64) - top)
+    mass = chance.sum()
+    chance /= mass
+    for order, counts in found:
+        total = sum(counts.values())
+        weight = weights.get((order, min(total, MOST_SEEN)), 0.0)
+        chance *= 1 - weight
+        places = np.searchsorted(ids, np.fromiter(counts.keys(), np.int64, len(counts)))
+        chance[places] += weight * np.fromiter(counts.values(), np.float64, len(counts)) / total
+    with np.errstate(divide="ignore"):
+        out: npt.NDArray[np.float32] = (np.log(chance * mass) + top).astype(np.float32)
+    return out
