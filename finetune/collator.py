@@ -7,6 +7,7 @@ every epoch is augmented afresh and nothing but integers passes through the trai
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from random import Random
 from typing import Any
@@ -30,8 +31,19 @@ from saberlm.prompts import vocab as v
 IGNORE = -100
 
 
+MOST_REPEATS = 3
+
+
+def repeats(songs: list[SongShard]) -> dict[str | None, int]:
+    """How often windows of each difficulty come in a pass over the data: the square root of how
+    much rarer its maps are than the commonest's, at most `MOST_REPEATS` times."""
+    maps = Counter(d.conditions.difficulty for song in songs for d in song.difficulties)
+    most = max(maps.values(), default=1)
+    return {name: min(MOST_REPEATS, round((most / n) ** 0.5)) for name, n in maps.items()}
+
+
 def window_table(
-    songs: list[SongShard], size: int, limit: int | None = None
+    songs: list[SongShard], size: int, limit: int | None = None, *, balance: bool = False
 ) -> dict[str, list[int]]:
     """Columns of every window of every difficulty, for `datasets.Dataset.from_dict`.
 
@@ -39,16 +51,19 @@ def window_table(
         songs: the shards.
         size: bars a window.
         limit: take that many windows, evenly spread; None for all.
+        balance: let rare difficulties come more often (`repeats`).
 
     Returns:
         ``song``, ``difficulty``, ``bar`` and ``length``, about the tokens of the window: rows of
         like length batch together.
     """
+    times = repeats(songs) if balance else {}
     rows = [
         (i, j, start)
         for i, song in enumerate(songs)
         for j, stream in enumerate(song.difficulties)
         for start in window_starts(stream, song.num_bars, size)
+        for _ in range(times.get(stream.conditions.difficulty, 1))
     ]
     if limit is not None and len(rows) > limit:
         rows = [rows[k] for k in np.linspace(0, len(rows) - 1, limit).round().astype(int)]

@@ -391,7 +391,7 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     trainer = SaberSFTTrainer(
         model=model,
         args=args,
-        train_dataset=Dataset.from_dict(window_table(train, run.window_bars)),
+        train_dataset=Dataset.from_dict(window_table(train, run.window_bars, balance=True)),
         eval_dataset=table,
         processing_class=SaberProcessor().tokenizer,
         data_collator=collator,

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -8,7 +9,13 @@ import torch
 pytest.importorskip("datasets")
 
 from saberlm.finetune.augment import augment_features
-from saberlm.finetune.collator import IGNORE, DataCollatorForBeatmapModeling, window_table
+from saberlm.finetune.collator import (
+    IGNORE,
+    MOST_REPEATS,
+    DataCollatorForBeatmapModeling,
+    repeats,
+    window_table,
+)
 from saberlm.finetune.shards import SongShard, load_shard
 from saberlm.finetune.windows import (
     NOTE_TICK,
@@ -132,3 +139,19 @@ def test_workers_that_live_on_hear_of_the_epoch(songs: list[SongShard]) -> None:
         (made,) = list(loader)
         assert same(made, collator(rows))
     del loader
+
+
+def test_rare_difficulties_come_more_often(songs: list[SongShard]) -> None:
+    common = [replace(song, difficulties=song.difficulties[:1]) for song in songs]
+    named = [
+        replace(d, conditions=replace(d.conditions, difficulty="Easy"))
+        for d in common[0].difficulties
+    ]
+    mixed = [replace(common[0], difficulties=tuple(named)), *common]
+    times = repeats(mixed)
+    assert times["Easy"] == min(MOST_REPEATS, round(len(common) ** 0.5))
+    assert min(times.values()) == 1
+    plain, balanced = window_table(mixed, 4), window_table(mixed, 4, balance=True)
+    easy = sum(song == 0 for song in plain["song"])
+    assert sum(song == 0 for song in balanced["song"]) == easy * times["Easy"]
+    assert len(balanced["song"]) == len(plain["song"]) + easy * (times["Easy"] - 1)
