@@ -1,41 +1,21 @@
-"""The grammar on the sampler's device, and what a request forbids on top of it."""
+"""The grammar over tensors, and what a request forbids on top of it."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from saberlm.prompts import vocab as v
-from saberlm.prompts.grammar import STATES, Grammar
+from saberlm.prompts.grammar import Grammar
 from saberlm.prompts.header import Conditions
 
 LIGHT_BLOCKS = ("boost", "light", "laser", "brightness")
 ARC_BLOCKS = ("arc_start",)
 
 
-@dataclass(frozen=True)
-class TokenGroups:
-    """Ids and masks that sampling asks for again and again."""
-
-    moves: Tensor  # (193,) the positions in order, then </seg>
-    is_note: Tensor  # (V,) bool
-
-    @classmethod
-    def on(cls, device: torch.device) -> TokenGroups:
-        """The groups on a device."""
-        is_note = torch.zeros(v.VOCAB_SIZE, dtype=torch.bool)
-        is_note[list(v.block_range("note"))] = True
-        moves = torch.tensor([*v.block_range("position"), v.END_SEG])
-        return cls(moves.to(device), is_note.to(device))
-
-
 class GrammarMask:
     """The map grammar over device tensors; see `saberlm.prompts.grammar`."""
-
-    AT_POSITION = STATES["at_position"]
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

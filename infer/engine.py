@@ -1,166 +1,54 @@
-"""The decoding engine: bar by bar on one KV cache, many rows at once.
+"""The decoding engine: requests in, maps out.
 
-A row is one difficulty of one song. All rows of a batch open a bar together (``</seg> <seg>`` and
-the bar's audio in one forward), then
-each goes on until its own ``</seg>``; columns of rows that closed early are masked. When a row's
-bars in the cache reach what the model was trained to see, or the decoder's room, the cache is made
-anew from the sketch, the header, the task and the newest bars. Bars that a request gives stand as
-they are and are not sampled. A row's tokens depend on its seed and not on its neighbours.
+A row is one difficulty of one song. Rows run side by side, each at its own bar: whatever each has
+to feed next (one token; ``</seg> <seg>`` and a bar's audio; a past made anew) goes through the
+decoder in one forward. A finished row leaves, and one that waits takes its place. A row's tokens
+depend on its seed and not on its neighbours.
+
+The opening (sketch, header, task) stays in the cache for good, and rows of one song share what is
+equal in it. When a row's bars reach what the model was trained to see, or the decoder's room, its
+past is made anew from the newest bars. Bars that a request gives stand as they are and are not
+sampled. With guidance a row has a second slot, which hears the same bars under a header without
+what was asked.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
-from saberlm.infer.constraints import GrammarMask, TokenGroups, forbidden_tokens
-from saberlm.infer.density import DensityControl
-from saberlm.infer.hazard import BarHazard, join_note_odds, join_positions
-from saberlm.infer.playability import PlayabilityMask, check_difficulty
-from saberlm.infer.rhythm import RhythmPlan
-from saberlm.infer.sampling import SamplingParams, draw, filter_logits
+from saberlm.infer.decoder import make_decoder
+from saberlm.infer.engine_row import GeneratedMap, MapRequest, Row, SongEncoding
+from saberlm.infer.guidance import guided_onsets, unasked
+from saberlm.infer.row_sampler import LIVE, LogitBias
+from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts import vocab as v
-from saberlm.prompts.context import Context
-from saberlm.prompts.header import Conditions
 from saberlm.prompts.stream import LATENTS_PER_SEGMENT, MapPrompt
 
-DEFAULT_BPM = 135.0
-"""Taken where a request does not say its tempo."""
+__all__ = ["MAX_ROWS", "Engine", "GeneratedMap", "MapRequest", "SongEncoding"]
+
+Floats = npt.NDArray[np.float32]
+
+MAX_ROWS = 32
+"""Rows that run side by side, unless the engine is told otherwise."""
 
 
 @dataclass(frozen=True)
-class SongEncoding:
-    """What the tower made of a song, shared by its rows: latents ``(N, H_a)``, embeddings ``(N,
-    H)``, sketch ``(K, H)``."""
+class _Heard:
+    """A song's embeddings on the host: latents' ``(N, H)``, sketch ``(K, H)``, and what joins the
+    tokens said at each latent's ticks ``(N, H)``, in a model with that road."""
 
-    latents: Tensor
-    embeds: Tensor
-    sketch: Tensor
-    num_bars: int
-
-
-@dataclass
-class MapRequest:
-    """One difficulty to make.
-
-    ``onset_logits`` ``(T, 2)`` are the head's for this difficulty; ``density`` is None where the
-    notes/s is the model's own choice. ``context`` is the task and what it is given; ``fixed`` the
-    tokens of bars that stand as they are; nothing is made from ``end_bar`` on (None: the song's
-    end).
-    """
-
-    song: SongEncoding
-    conditions: Conditions
-    onset_logits: Tensor
-    seed: int
-    density: DensityControl | None = None
-    context: Context | None = None
-    fixed: Mapping[int, Sequence[int]] = field(default_factory=dict)
-    end_bar: int | None = None
-
-    @property
-    def num_bars(self) -> int:
-        """Bars to go through, the fixed ones counted."""
-        return self.song.num_bars if self.end_bar is None else self.end_bar
-
-
-@dataclass
-class GeneratedMap:
-    """Token ids of every bar, and counts of what decoding had to do."""
-
-    bars: list[list[int]]
-    counts: Counter[str] = field(default_factory=Counter)
-
-
-class _Row:
-    """A request while it runs."""
-
-    def __init__(self, index: int, request: MapRequest, params: SamplingParams) -> None:
-        self.index = index
-        self.request = request
-        self.bars: list[list[int]] = []
-        self.prompt = MapPrompt(request.conditions, request.song.num_bars, request.context)
-        self.opening_length = len(self.prompt.opening())
-        self.first = 0  # the oldest bar that the decoder still sees
-        self.unfed: list[int] = []  # of the last bar: tokens that are not in the cache yet
-        self.notes = 0
-        self.recent: deque[int] = deque(maxlen=params.repetition_window)
-        self.random = np.random.default_rng([request.seed, 20_211])
-        self.rhythm: DensityControl | RhythmPlan | None = request.density
-        if request.density is not None and params.rhythm == "planned":
-            chance = np.random.default_rng([request.seed, 7])
-            self.rhythm = RhythmPlan(request.density, params.rhythm_noise, chance)
-        lights_only = request.context is not None and request.context.task == "lights"
-        self.forbidden = forbidden_tokens(request.conditions, lights_only=lights_only)
-        self.forbidden_late = forbidden_tokens(
-            request.conditions, last_bars=True, lights_only=lights_only
-        )
-        self.counts: Counter[str] = Counter()
-        if self.rhythm is not None:
-            self.rhythm.after(0, 0)
-
-    def add(self, token: int) -> None:
-        """A token was drawn or given."""
-        self.bars[-1].append(token)
-        value = token - v.OFFSETS["note"]
-        if 0 <= value < v.SIZES["note"]:
-            self.recent.append(token)
-
-    def give(self, tokens: Sequence[int]) -> None:
-        """The bar just begun is one that stands as it is."""
-        for token in tokens:
-            self.add(token)
-        self.unfed = list(tokens)
-
-    def close_bar(self) -> None:
-        """The density follows what was made; what was given counts as what was wanted."""
-        notes = v.block_range("note")
-        self.notes += sum(token in notes for token in self.bars[-1])
-        rhythm, tick = self.rhythm, len(self.bars) * v.TICKS_PER_SEGMENT
-        if rhythm is not None:
-            if len(self.bars) - 1 in self.request.fixed:
-                self.notes = round(rhythm.wanted_at(tick))
-            rhythm.after(tick, self.notes)
-
-    def onset_logits(self, ticks: slice) -> Tensor:
-        """The head's logits of a bar, ``(192, 2)``, those of notes as the rhythm has them."""
-        logits = self.request.onset_logits[ticks].float()
-        if self.rhythm is None:
-            return logits
-        notes = self.rhythm.note_logits(ticks).to(logits)
-        return torch.stack([notes, logits[:, 1]], dim=1)
-
-    def slide(self, bar: int, most_bars: int, kept_bars: int, room: int) -> bool:
-        """Let the oldest bars leave where bar ``bar`` would be one too many, or its end might lie
-        beyond ``room`` tokens; whether any left."""
-        if bar - self.first < most_bars and self.window_length(self.first, bar) <= room:
-            return False
-        first = max(self.first, bar - kept_bars)
-        while first < bar and self.window_length(first, bar) > room // 2:
-            first += 1
-        changed, self.first = first != self.first, first
-        return changed
-
-    def window_ids(self, first: int, bar: int) -> list[int]:
-        """Everything from the song's sketch to what opens ``bar``, the past beginning with bar
-        ``first``."""
-        past = self.bars[first:bar]
-        return [
-            *self.prompt.window(first, past, [False] * len(past), ends=False).ids,
-            *self.prompt.bar(bar),
-        ]
-
-    def window_length(self, first: int, bar: int) -> int:
-        """How many ids `window_ids` gives."""
-        past = sum(len(self.prompt.bar(b)) + len(self.bars[b]) + 1 for b in range(first, bar))
-        return self.opening_length + past + len(self.prompt.bar(bar))
+    embeds: Floats
+    sketch: Floats
+    at_ticks: Floats | None
 
 
 class Engine:
@@ -170,27 +58,38 @@ class Engine:
         model: in evaluation mode; its device is used.
         context_bars: bars in the cache before it is made anew; None takes what the model was
             trained with.
+        max_rows: rows that run side by side.
+        biases: of a new row, what moves its logits besides the constraints (`LogitBias`); called
+            once a row, so that each has its own.
     """
 
     def __init__(
-        self, model: SaberForConditionalGeneration, context_bars: int | None = None
+        self,
+        model: SaberForConditionalGeneration,
+        context_bars: int | None = None,
+        max_rows: int = MAX_ROWS,
+        biases: Callable[[MapRequest], Sequence[LogitBias]] | None = None,
     ) -> None:
         self.model = model.eval()
-        self.device = next(model.parameters()).device
-        self.grammar = GrammarMask(self.device)
-        self.groups = TokenGroups.on(self.device)
+        self.decoder = make_decoder(model, LIVE)
         self.context_bars = context_bars or int(model.config.context_segments)
         self.kept_bars = max(1, self.context_bars // 2)
         self.positions = int(model.config.text_config.max_position_embeddings)
+        self.max_rows = max_rows
+        self.biases = biases
+        embeddings = model.get_input_embeddings().weight
+        self._tokens: Floats = embeddings.detach().float().cpu().numpy()
+        self._heard: dict[int, tuple[SongEncoding, _Heard]] = {}
+        self._ticks_per_latent = int(model.config.ticks_per_latent)
+        self._last_position = v.OFFSETS["position"] + v.TICKS_PER_SEGMENT - 1
 
-    @torch.no_grad()
     def generate(
         self,
         requests: Sequence[MapRequest],
         params: SamplingParams,
         progress: Callable[[int], None] | None = None,
     ) -> list[GeneratedMap]:
-        """Decode all requests in one batch.
+        """Decode requests side by side.
 
         Args:
             requests: rows; songs may differ in length.
@@ -200,290 +99,271 @@ class Engine:
         Returns:
             Maps in the order of the requests.
         """
-        rows = [_Row(i, request, params) for i, request in enumerate(requests)]
-        finished: list[_Row] = []
-        cache = _Cache()
-        bar = 0
-        state = self.grammar.start(len(rows))
-        play = self._playability(requests, params)
-        while rows:
-            live = [i for i, row in enumerate(rows) if row.request.num_bars > bar]
-            if len(live) < len(rows):
-                finished += [row for row in rows if row.request.num_bars <= bar]
-                rows = [rows[i] for i in live]
-                if not rows:
-                    break
-                state = state[live]
-                cache.select(live)
-                if play is not None:
-                    play.select(live)
-            room = self.positions - 2 * params.max_segment_tokens
-            slid = [row.slide(bar, self.context_bars, self.kept_bars, room) for row in rows]
-            if any(slid) or all(bar in row.request.fixed for row in rows):
-                cache.past = None  # made when a bar is sampled
-            hidden = None
-            if not all(bar in row.request.fixed for row in rows):
-                hidden = self._open_bar(rows, cache, bar)
-            for row in rows:
-                row.bars.append([])
-                row.unfed = []
-            state = self._give_bar(rows, bar, state)
-            if play is not None:
-                given = [row.request.fixed.get(bar, ()) for row in rows]
-                play.give(given, bar * v.TICKS_PER_SEGMENT)
-            if hidden is not None:
-                state = self._decode_bar(rows, cache, bar, state, hidden, params, play)
-            segment = torch.full((len(rows),), v.SEG, device=self.device)
-            state = self.grammar.step(state, segment)
-            state = self.grammar.step(state, torch.full_like(segment, v.AUDIO))
-            for row in rows:
-                row.close_bar()
-            if progress is not None:
-                progress(len(rows))
-            bar += 1
-        finished.sort(key=lambda row: row.index)
-        return [GeneratedMap(row.bars, row.counts) for row in finished]
+        on_bar = None
+        if progress is not None:
+            report = progress
 
-    def _playability(
-        self, requests: Sequence[MapRequest], params: SamplingParams
-    ) -> PlayabilityMask | None:
-        """The playability layer of the rows, if it is wanted."""
-        if params.playability == "off":
-            return None
-        asked = [request.conditions for request in requests]
-        bpm = torch.tensor([one.bpm or DEFAULT_BPM for one in asked], dtype=torch.float64)
-        difficulties = [check_difficulty(one.difficulty) for one in asked]
-        return PlayabilityMask(params.playability, bpm, difficulties, self.device)
+            def on_bar(_row: int, _bar: int, _tokens: list[int]) -> None:
+                report(1)
 
-    def _embed(self, song: SongEncoding, ids: list[int], first_bar: int) -> Tensor:
-        """A piece of the prompt embedded, ``(n, H)``, its places of sound filled: the sketch, and
-        the audio of the bars from ``first_bar``."""
-        tokens = torch.tensor(ids, device=self.device)
-        out: Tensor = self.model.get_input_embeddings()(tokens)
-        heard = tokens == v.AUDIO
-        start = first_bar * LATENTS_PER_SEGMENT
-        out[heard] = song.embeds[start : start + ids.count(v.AUDIO)].to(out)
-        if v.SKETCH in ids:
-            out[tokens == v.SKETCH] = song.sketch.to(out)
-        if self.model.model.projector.tick is not None:
-            latents = song.latents[None, start:]
-            out += self.model.model.tick_embeds(tokens[None], latents)[0].to(out)
-        return out
+        made = dict(self.stream(((one, params) for one in requests), on_bar))
+        return [made[i] for i in range(len(requests))]
 
-    def _bar_sound(self, rows: list[_Row], bar: int) -> Tensor | None:
-        """What joins the tokens of a bar's ticks, ``(B, latents a bar, H)``, in a model with that
-        road."""
-        projector = self.model.model.projector
-        if projector.tick is None:
-            return None
-        at = slice(bar * LATENTS_PER_SEGMENT, (bar + 1) * LATENTS_PER_SEGMENT)
-        sound: Tensor = projector.at_ticks(torch.stack([r.request.song.latents[at] for r in rows]))
-        return sound
-
-    def _open_bar(self, rows: list[_Row], cache: _Cache, bar: int) -> Tensor:
-        """Feed what opens a bar, and before it what the cache lacks. Returns last hidden states
-        ``(B, H)``."""
-        pieces = []
-        if cache.past is not None:
-            for row in rows:
-                song = row.request.song
-                piece = self._embed(song, [v.END_SEG, *row.prompt.bar(bar)], bar)
-                if row.unfed:  # of the bar before
-                    past = self._embed(song, [v.SEG, *row.unfed], bar - 1)[1:]
-                    piece = torch.cat([past, piece])
-                pieces.append(piece)
-        else:
-            for row in rows:
-                ids = row.window_ids(row.first, bar)
-                pieces.append(self._embed(row.request.song, ids, row.first))
-            cache.reset(len(rows), self.device)
-        return self._forward(cache, pieces)
-
-    def _give_bar(self, rows: list[_Row], bar: int, state: Tensor) -> Tensor:
-        """Bring the rows whose bar is fixed to its end; returns all rows' states."""
-        arcs = {*v.block_range("arc_start"), *v.block_range("arc_end")}
-        out = state.clone()
-        for i, row in enumerate(rows):
-            tokens = row.request.fixed.get(bar)
-            if tokens is None:
-                continue
-            row.give(tokens)
-            # of a whole bar the grammar remembers nothing but its open arcs
-            for token in [*(tokens if arcs.intersection(tokens) else ()), v.END_SEG]:
-                said = torch.tensor([token], device=self.device)
-                out[i : i + 1] = self.grammar.step(out[i : i + 1], said)
-        return out
-
-    def _forward(self, cache: _Cache, pieces: list[Tensor]) -> Tensor:
-        """Append embeddings (ragged: padded on the left) and return the last hidden states ``(B,
-        H)``."""
-        width = max(len(piece) for piece in pieces)
-        x = torch.zeros(
-            len(pieces), width, pieces[0].shape[1], dtype=pieces[0].dtype, device=self.device
-        )
-        live = torch.zeros(len(pieces), width, dtype=torch.long, device=self.device)
-        for i, piece in enumerate(pieces):
-            if len(piece):
-                x[i, width - len(piece) :] = piece
-                live[i, width - len(piece) :] = 1
-        return self._run(cache, x, live)
-
-    def _run(self, cache: _Cache, x: Tensor, live: Tensor) -> Tensor:
-        assert cache.mask is not None
-        assert cache.length is not None
-        cache.mask = torch.cat([cache.mask, live], dim=1)
-        position = (cache.length[:, None] + live.cumsum(1) - 1).clamp(min=0)
-        cache.length = cache.length + live.sum(1)
-        out = self.model.model.language_model(
-            inputs_embeds=x,
-            attention_mask=cache.mask,
-            position_ids=position,
-            past_key_values=cache.past,
-            use_cache=True,
-        )
-        cache.past = out.past_key_values
-        return out.last_hidden_state[:, -1]
-
-    def _decode_bar(
+    def stream(
         self,
-        rows: list[_Row],
-        cache: _Cache,
-        bar: int,
-        state: Tensor,
-        hidden: Tensor,
-        params: SamplingParams,
-        play: PlayabilityMask | None,
-    ) -> Tensor:
-        """Sample the tokens up to ``</seg>`` of every row whose bar is not fixed; returns the
-        states after it."""
-        ticks = slice(bar * v.TICKS_PER_SEGMENT, (bar + 1) * v.TICKS_PER_SEGMENT)
-        onsets = torch.stack([row.onset_logits(ticks) for row in rows])
-        hazard = BarHazard(onsets.to(self.device))
-        forbidden = torch.stack(
-            [
-                row.forbidden_late if bar >= row.request.num_bars - 2 else row.forbidden
-                for row in rows
-            ]
-        ).to(self.device)
-        heard = self._bar_sound(rows, bar)
-        sampled = [bar not in row.request.fixed for row in rows]
-        open_rows = torch.tensor(sampled, device=self.device)
-        if play is not None:
-            play.open_bar(ticks.start, forbidden)
-        while True:
-            legal = self.grammar.allowed(state)
-            taken = None if play is None else play.penalties(state[:, 1] + ticks.start)
-            if taken is not None:
-                legal = legal & torch.isfinite(taken)
-            wanted = legal & ~forbidden
-            stuck = ~wanted.any(1, keepdim=True)
-            legal = torch.where(stuck, legal, wanted)
-            self._cap(rows, legal, params)
-            log_probs = self._log_probs(rows, hidden, legal, state, taken, hazard, params)
-            uniform = torch.tensor(
-                [
-                    row.random.random() if on else 0.5
-                    for row, on in zip(rows, open_rows.tolist(), strict=True)
-                ],
-                dtype=torch.float64,
-                device=self.device,
+        requests: Iterable[tuple[MapRequest, SamplingParams]],
+        on_bar: Callable[[int, int, list[int]], None] | None = None,
+    ) -> Iterator[tuple[int, GeneratedMap]]:
+        """Decode requests as they come: one is taken whenever a row is free.
+
+        Args:
+            requests: with their sampling; taken one after the other, so that they may be made
+                (a song read and encoded) just before they are needed.
+            on_bar: called with a request's number, a bar's number and its tokens when the bar is
+                made.
+
+        Yields:
+            Numbers of requests in the order in which they finish, with their maps.
+        """
+        coming = enumerate(requests)
+        waiting: deque[Row] = deque()  # rows that had to make room
+        running: list[Row] = []
+        most, more = self.max_rows, True
+        try:
+            while True:
+                while len(running) < most and (waiting or more):
+                    row = waiting.popleft() if waiting else self._next_row(coming)
+                    if row is None:
+                        more = False
+                        break
+                    self._open_bar(row, on_bar)
+                    if row.done:
+                        yield row.index, self._result(row, running)
+                    elif self._admit(row, running):
+                        running.append(row)
+                    else:
+                        most = self._less_room(running, waiting, row)
+                if not running:
+                    return
+                logits = self._forward(running)
+                if logits is None:
+                    most = self._less_room(running, waiting, None)
+                    continue
+                finished = []
+                for row, own in zip(running, logits, strict=True):
+                    self._say(row, own, on_bar)
+                    if row.done:
+                        finished.append(row)
+                for row in finished:
+                    running.remove(row)
+                    yield row.index, self._result(row, running)
+        finally:
+            self._heard.clear()
+
+    def _next_row(
+        self, coming: Iterator[tuple[int, tuple[MapRequest, SamplingParams]]]
+    ) -> Row | None:
+        for index, (request, params) in coming:
+            biases = () if self.biases is None else self.biases(request)
+            if params.cfg_scale != 1:
+                request = guided_onsets(self.model, request, params)
+            return Row(index, request, params, biases)
+        return None
+
+    def _result(self, row: Row, running: Sequence[Row]) -> GeneratedMap:
+        song = row.request.song
+        if not any(other.request.song is song for other in running):
+            self._heard.pop(id(song), None)
+        return GeneratedMap(row.bars, row.sampler.counts)
+
+    def _less_room(self, running: list[Row], waiting: deque[Row], new: Row | None) -> int:
+        """Memory ran out: half of the rows wait, to go on later from the token they are at."""
+        if len(running) + (new is not None) <= 1:
+            raise MemoryError(
+                "expected memory for one row, found none left: likely other programs on the same"
+                " device, or a model too large for it"
             )
-            token = draw(log_probs, uniform)
-            stepped = self.grammar.step(state, torch.where(open_rows, token, v.END_SEG))
-            state = torch.where(open_rows[:, None], stepped, state)
-            closing = open_rows & (token == v.END_SEG)
-            if play is not None:
-                play.place(token, state[:, 1] + ticks.start, open_rows & ~closing)
-            for row, said, on, closed in zip(
-                rows, token.tolist(), open_rows.tolist(), closing.tolist(), strict=True
-            ):
-                if on and not closed:
-                    row.add(said)
-            open_rows = open_rows & ~closing
-            if not open_rows.any():
-                break
-            # closed rows get a masked column
-            fed = torch.where(open_rows, token, v.PAD)
-            x = self.model.get_input_embeddings()(fed)[:, None]
-            if heard is not None:
-                latent = state[:, 1].clamp(min=0) // self.model.config.ticks_per_latent
-                x = x + heard.gather(1, latent[:, None, None].expand(-1, 1, x.shape[2])).to(x)
-            hidden = self._run(cache, x, open_rows[:, None].long())
-        return state
-
-    def _cap(self, rows: list[_Row], legal: Tensor, params: SamplingParams) -> None:
-        """Rows past the cap may only close their bar, as soon as the grammar lets them."""
-        for i, row in enumerate(rows):
-            if len(row.bars[-1]) >= params.max_segment_tokens and legal[i, v.END_SEG]:
-                row.counts["bar closed at the cap"] += 1
-                legal[i] = False
-                legal[i, v.END_SEG] = True
-
-    def _log_probs(
-        self,
-        rows: list[_Row],
-        hidden: Tensor,
-        legal: Tensor,
-        state: Tensor,
-        taken: Tensor | None,
-        hazard: BarHazard,
-        params: SamplingParams,
-    ) -> Tensor:
-        """Log-probabilities to draw from, ``(B, V)``."""
-        logits = self.model.lm_head(hidden).float()[:, : v.VOCAB_SIZE]
-        if params.repetition_penalty != 1:
-            for i, row in enumerate(rows):
-                if row.recent:
-                    logits[i, list(set(row.recent))] -= float(np.log(params.repetition_penalty))
-        if taken is not None:
-            logits = logits - taken
-        log_probs = logits.masked_fill(~legal, -torch.inf).log_softmax(1)
-        temperature = params.temperature
-        at_position = state[:, 0] == self.grammar.AT_POSITION
-        shared = {"decoder_weight": params.decoder, "hazard_weight": params.hazard}
-        moves = torch.isfinite(log_probs[:, self.groups.moves]).any(1, keepdim=True)
-        # "what" is shaped by temperature, top-k and top-p; "when" by its own temperature and the
-        # hazard
-        what = log_probs.clone()
-        what[:, self.groups.moves] = -torch.inf
-        only_moves = torch.isinf(what).all(1, keepdim=True)
-        what_mass = what.logsumexp(1, keepdim=True)
-        what = torch.where(only_moves, torch.zeros_like(what), what - what_mass)
-        if temperature == 0:
-            best = what.argmax(1, keepdim=True)
-            what = torch.full_like(what, -torch.inf).scatter(1, best, 0.0)
-        else:
-            what = (what / temperature).log_softmax(1)
-        keep_odds = join_note_odds(what, hazard, state[:, 1], at_position, self.groups, **shared)
-        what = torch.where(at_position[:, None], keep_odds, what)
-        what = filter_logits(what.log_softmax(1), params.top_p, params.top_k)
-        what = what.log_softmax(1) + what_mass
-        mixed = torch.where(only_moves, log_probs, what)
-        mixed[:, self.groups.moves] = log_probs[:, self.groups.moves]
-        joined = join_positions(
-            mixed, hazard, self.groups, temperature=params.position_temperature, **shared
+        kept = max(1, (len(running) + (new is not None)) // 2)
+        leaving = running[kept:] + ([new] if new is not None else [])
+        del running[kept:]
+        for row in leaving:
+            row.past_fed, row.slots = False, []
+        waiting.extendleft(reversed(leaving))
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        warnings.warn(
+            f"out of memory: going on with {kept} rows at a time", RuntimeWarning, stacklevel=2
         )
-        return torch.where(moves, joined, mixed)
+        return kept
+
+    def _admit(self, row: Row, running: Sequence[Row]) -> bool:
+        """Give a row its slots, their openings filled; False where memory does not suffice."""
+        taken = {slot for other in running for slot in other.slots}
+        wanted = 1 + (row.params.cfg_scale != 1)
+        free = [slot for slot in range(len(taken) + wanted) if slot not in taken][:wanted]
+        try:
+            held, needed = len(self.decoder.lengths), max(free) + 1
+            if needed > held:  # twice as many, so that few resizings copy what is there
+                self.decoder.resize(max(needed, min(2 * held, self.max_rows)))
+            for slot, opening in zip(free, self._openings(row), strict=True):
+                self._fill_opening(row, slot, opening, running)
+                row.slots.append(slot)
+        except (torch.OutOfMemoryError, MemoryError):
+            return False
+        self._feed_anew(row)
+        return True
+
+    def _openings(self, row: Row) -> list[list[int]]:
+        """What stands first in each of a row's slots."""
+        openings = [row.prompt.opening()]
+        if row.params.cfg_scale != 1:
+            without = unasked(row.request.conditions, row.params.negative_style)
+            song, context = row.request.song, row.request.context
+            openings.append(MapPrompt(without, song.num_bars, context).opening())
+        return openings
+
+    def _fill_opening(
+        self, row: Row, slot: int, opening: list[int], running: Sequence[Row]
+    ) -> None:
+        """Put an opening into a slot, what another row of the song has of it copied."""
+        self.decoder.lengths[slot] = 0
+        shared = 0
+        for other in [*running, row]:
+            if other.request.song is not row.request.song:
+                continue
+            for source, has in zip(other.slots, self._openings(other), strict=False):
+                equal = _equal_start(has, opening[:-1])
+                if equal > shared:
+                    self.decoder.share(source, slot, equal)
+                    shared = equal
+        rest = self._embed(row.request.song, opening, 0)[shared:]
+        self.decoder.extend([slot], [rest])
+
+    def _forward(self, running: Sequence[Row]) -> list[Floats] | None:
+        """Logits of what each row says next ``(LIVE,)``, guided; None where memory ran out."""
+        slots, pieces = [], []
+        for row in running:
+            assert row.piece is not None
+            slots += row.slots
+            pieces += [row.piece] * len(row.slots)
+        try:
+            logits = self.decoder.extend(slots, pieces)
+        except (torch.OutOfMemoryError, MemoryError):
+            return None
+        out, at = [], 0
+        for row in running:
+            own = logits[at]
+            if len(row.slots) > 1:
+                own = logits[at + 1] + np.float32(row.params.cfg_scale) * (own - logits[at + 1])
+            out.append(own)
+            at += len(row.slots)
+        return out
+
+    def _say(
+        self,
+        row: Row,
+        logits: Floats,
+        on_bar: Callable[[int, int, list[int]], None] | None,
+    ) -> None:
+        """Draw a row's next token, and see to what the decoder gets after it."""
+        row.past_fed = True
+        token = row.sampler.sample(logits)
+        if token != v.END_SEG:
+            row.bars[-1].append(token)
+            row.piece = self._tokens[token : token + 1]
+            at_ticks = self._of_song(row.request.song).at_ticks
+            if at_ticks is not None:
+                latent = row.sampler.bar_tick // self._ticks_per_latent
+                bar = len(row.bars) - 1
+                row.piece = row.piece + at_ticks[bar * LATENTS_PER_SEGMENT + latent]
+            return
+        row.sampler.close_bar()
+        row.close_bar()
+        if on_bar is not None:
+            on_bar(row.index, len(row.bars) - 1, row.bars[-1])
+        self._open_bar(row, on_bar)
+
+    def _open_bar(self, row: Row, on_bar: Callable[[int, int, list[int]], None] | None) -> None:
+        """Go through the bars that stand as they are to the next one to sample, if there is one,
+        and see to what the decoder gets for it."""
+        if row.open:
+            return  # it waited in the middle of a bar
+        while not row.done:
+            bar = len(row.bars)
+            room = self.positions - 2 * row.params.max_segment_tokens
+            if row.slide(bar, self.context_bars, self.kept_bars, room):
+                row.past_fed = False
+            if bar not in row.request.fixed:
+                break
+            row.give_bar()
+            row.past_fed = False  # made when a bar is sampled
+            if on_bar is not None:
+                on_bar(row.index, bar, row.bars[-1])
+        if row.done:
+            return
+        row.begin_bar()
+        if row.past_fed:
+            bar = len(row.bars) - 1
+            ids = [v.END_SEG, *row.prompt.bar(bar)]
+            row.piece = self._embed(row.request.song, ids, bar)
+        elif row.slots:
+            self._feed_anew(row)
+
+    def _feed_anew(self, row: Row) -> None:
+        """Let the decoder get a row's past and what it has said of the bar, after its opening."""
+        bar = len(row.bars) - 1
+        ids = [*row.window_ids(row.first, bar), *row.bars[-1]]
+        for slot, opening in zip(row.slots, self._openings(row), strict=True):
+            self.decoder.lengths[slot] = len(opening)
+        row.piece = self._embed(row.request.song, ids[row.opening_length :], row.first)
+
+    def _of_song(self, song: SongEncoding) -> _Heard:
+        """A song on the host, brought there once."""
+        known = self._heard.get(id(song))
+        if known is None:
+            at_ticks = None
+            with torch.inference_mode():
+                projector = self.model.model.projector
+                if projector.tick is not None:
+                    at_ticks = projector.at_ticks(song.latents).float().cpu().numpy()
+            known = song, _Heard(_host(song.embeds), _host(song.sketch), at_ticks)
+            self._heard[id(song)] = known
+        return known[1]
+
+    def _embed(self, song: SongEncoding, ids: list[int], first_bar: int) -> Floats:
+        """A piece of the prompt embedded, ``(n, H)``, its places of sound filled: the sketch, and
+        the audio of the bars from ``first_bar``, the number of the piece's first ``<seg>``."""
+        heard = self._of_song(song)
+        tokens = np.array(ids)
+        out = self._tokens[tokens]
+        sounds = np.nonzero(tokens == v.AUDIO)[0]
+        start = first_bar * LATENTS_PER_SEGMENT
+        out[sounds] = heard.embeds[start : start + len(sounds)]
+        if v.SKETCH in ids:
+            out[tokens == v.SKETCH] = heard.sketch
+        if heard.at_ticks is None:
+            return out
+        # as `SaberModel.tick_embeds` has it
+        bar, tick = first_bar - 1, -1
+        for i, token in enumerate(ids):
+            if token == v.SEG:
+                bar, tick = bar + 1, -1
+            elif v.OFFSETS["position"] <= token <= self._last_position and bar >= first_bar:
+                tick = token - v.OFFSETS["position"]
+            if tick >= 0 and token != v.END_SEG:
+                latent = bar * LATENTS_PER_SEGMENT + tick // self._ticks_per_latent
+                out[i] += heard.at_ticks[latent]
+        return out
 
 
-class _Cache:
-    """KV cache with the mask of its columns and each row's true length."""
+def _host(tensor: Tensor) -> Floats:
+    out: Floats = tensor.detach().float().cpu().numpy()
+    return out
 
-    def __init__(self) -> None:
-        self.past: DynamicCache | None = None
-        self.mask: Tensor | None = None
-        self.length: Tensor | None = None
 
-    def reset(self, batch: int, device: torch.device) -> None:
-        self.past = DynamicCache()
-        self.mask = torch.zeros(batch, 0, dtype=torch.long, device=device)
-        self.length = torch.zeros(batch, dtype=torch.long, device=device)
-
-    def select(self, rows: list[int]) -> None:
-        if self.past is not None:
-            assert self.mask is not None
-            assert self.length is not None
-            index = torch.tensor(rows, device=self.mask.device)
-            self.past.batch_select_indices(index)
-            self.mask = self.mask[index]
-            self.length = self.length[index]
+def _equal_start(first: list[int], second: list[int]) -> int:
+    """How many tokens two lists begin with in common."""
+    for i, (a, b) in enumerate(zip(first, second, strict=False)):
+        if a != b:
+            return i
+    return min(len(first), len(second))

@@ -3,31 +3,25 @@
 The rules are the judge's (`saberlm.eval.playability_rules`). ``strict`` rules out every token that
 breaks one, and every position at which nothing could then be placed; ``soft`` makes it so many nats
 less likely; ``off`` leaves the model alone. Never on in training, and quality is reported without
-it too. Everything is kept as tensors of a batch's rows on the device, and no token waits for the
-device. The tempo is constant, as it is while generating.
+it too. A row costs a few microseconds a token on the host, where tokens are drawn. The tempo is
+constant, as it is while generating.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from saberlm.eval import playability_rules as judge
 from saberlm.eval.swing import RESET_SECONDS, SECONDS_TOLERANCE
-from saberlm.infer.playability_rules import (
-    SWING_TICKS,
-    HammerHit,
-    MomentPairs,
-    ParityBreak,
-    Placed,
-    SwingCollision,
-    VisionBlock,
-    WallBlocked,
-)
-from saberlm.infer.playability_tables import ANY, CELLS, DIRECTIONS, HANDS, NOTES
+from saberlm.infer import playability_rules as rules
+from saberlm.infer.playability_rules import Bools, Charges, Floats, RowPast, Tables
+from saberlm.infer.playability_tables import NOTES, moment_pairs
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import DIFFICULTIES
 
@@ -52,218 +46,170 @@ def _nats(mode: str) -> dict[str, float]:
     return {**nats, judge.VisionBlock.name: VISION_PENALTY}
 
 
+@lru_cache(maxsize=1)
+def _tables() -> Tables:
+    return rules.make_tables()
+
+
+@lru_cache(maxsize=2)
+def _charges(mode: str) -> Charges:
+    nats = _nats(mode)
+    moment = np.zeros((NOTES, NOTES), np.float32)
+    for name, pairs in moment_pairs().items():
+        moment = np.maximum(moment, np.where(pairs.numpy(), nats[name], 0.0)).astype(np.float32)
+    levels = [0.0, BORDERLINE_PENALTY, nats[judge.ParityBreak.name]]
+    return Charges(
+        collision=nats[judge.SwingCollision.name],
+        vision=nats[judge.VisionBlock.name],
+        hammer=nats[judge.HammerHit.name],
+        wall=nats[judge.WallBlocked.name],
+        levels=np.array(levels, np.float32),
+        moment=moment,
+    )
+
+
+_CHARGED = np.zeros(v.VOCAB_SIZE, bool)
+for _block in ("note", "bomb", "wall", "wall_width", "wall_height"):
+    _CHARGED[list(v.block_range(_block))] = True
+_PLACED = _CHARGED.copy()
+for _block in ("duration_more", "duration_beats", "duration_ticks"):
+    _PLACED[list(v.block_range(_block))] = True
+
+
+class RowPlayability:
+    """What playability takes off one row's tokens.
+
+    Args:
+        mode: ``soft`` or ``strict``.
+        bpm: tempo of the row's grid.
+        difficulty: for the time it takes to read a note.
+
+    Raises:
+        ValueError: another mode (for ``off`` none is made).
+    """
+
+    charged = _CHARGED
+    """``(V,)`` bool: tokens that anything may be taken off, positions in ``strict`` aside."""
+
+    def __init__(self, mode: str, bpm: float, difficulty: str) -> None:
+        if mode not in ("soft", "strict"):
+            raise ValueError(f"a playability mask must be soft or strict, found {mode!r}")
+        self.strict = mode == "strict"
+        self._charges, self._tables = _charges(mode), _tables()
+        tick_seconds = 60 / (bpm * v.TICKS_PER_BEAT)
+        self._free_ticks = math.floor((RESET_SECONDS + SECONDS_TOLERANCE) / tick_seconds)
+        first, last = judge.VisionBlock.windows[difficulty]
+        self._window = np.array(
+            [
+                math.ceil((first - SECONDS_TOLERANCE) / tick_seconds),
+                math.floor((last + SECONDS_TOLERANCE) / tick_seconds),
+            ]
+        )
+        self._past = RowPast.fresh()
+        self._base = np.zeros(v.VOCAB_SIZE, np.float32)
+        if self.strict:
+            for block in UNPLAYABLE_BLOCKS:
+                self._base[list(v.block_range(block))] = np.inf
+        self._bar_tick = 0
+        self._choices: tuple[bool, bool] | None = None
+
+    def open_bar(self, first_tick: int, forbidden: Bools) -> None:
+        """A bar begins; once a bar, before its first token.
+
+        Args:
+            first_tick: of the bar, in ticks of the song.
+            forbidden: tokens the request rules out in it, ``(V,)``. Where they leave nothing but
+                notes and bombs, ``strict`` must look ahead.
+        """
+        self._bar_tick = first_tick
+        self._choices = None
+
+        def some(*blocks: str) -> bool:
+            return not all(forbidden[list(v.block_range(block))].all() for block in blocks)
+
+        if self.strict and not some(*_FREE_BLOCKS):
+            self._choices = (some("note"), some("bomb"))
+
+    def penalties(self, tick: int) -> Floats:
+        """What to take off each token's log-probability, ``(V,)`` float32, 0 or more; infinite for
+        what is ruled out.
+
+        Args:
+            tick: where the row is, in ticks of the song: the last position said.
+        """
+        out = self._base.copy()
+        past, fixed, charges = self._past, self._tables, self._charges
+        rules.charge_notes(past, fixed, charges, self._free_ticks, self._window, tick, out)
+        rules.charge_bombs_and_walls(past, fixed, charges, tick, out)
+        if self._choices is not None:
+            rules.rule_out_dead_ends(
+                past, fixed, charges, self._window, self._bar_tick, *self._choices, out
+            )
+        return out
+
+    def place(self, token: int, tick: int) -> None:
+        """One token was drawn; ``tick`` is where the row is after it, in ticks of the song."""
+        if _PLACED[token]:
+            rules.place(self._past, self._tables, self._charges, self._free_ticks, tick, token)
+
+    def give(self, tokens: Sequence[int], first_tick: int) -> None:
+        """A bar that stands as it is, its first tick in ticks of the song."""
+        positions, tick = v.block_range("position"), first_tick
+        for token in tokens:
+            if token in positions:
+                tick = first_tick + token - positions.start
+            self.place(token, tick)
+
+
 class PlayabilityMask:
-    """What playability takes off the tokens of a batch of rows.
+    """`RowPlayability` for a batch of rows, over tensors.
 
     Args:
         mode: ``soft`` or ``strict``.
         bpm: tempo of each row's grid, ``(B,)``.
-        difficulties: each row's difficulty, for the time it takes to read a note.
-        device: where the rows' states live.
+        difficulties: each row's difficulty.
+        device: where penalties are wanted.
 
     Raises:
-        ValueError: another mode (for ``off`` no mask is made).
+        ValueError: another mode.
     """
 
     def __init__(
         self, mode: str, bpm: Tensor, difficulties: Sequence[str], device: torch.device
     ) -> None:
+        self.device = device
+        self.rows = [
+            RowPlayability(mode, float(tempo), name)
+            for tempo, name in zip(bpm.double().tolist(), difficulties, strict=True)
+        ]
         if mode not in ("soft", "strict"):
             raise ValueError(f"a playability mask must be soft or strict, found {mode!r}")
-        batch = len(difficulties)
-        self.strict = mode == "strict"
-        self.nats = _nats(mode)
-        self.device = device
-        tick_seconds = 60 / (bpm.to("cpu", torch.float64) * v.TICKS_PER_BEAT)
-        free = torch.floor((RESET_SECONDS + SECONDS_TOLERANCE) / tick_seconds)
-        windows = torch.tensor([judge.VisionBlock.windows[name] for name in difficulties])
-        windows = windows.to(torch.float64).reshape(batch, 2)
-        first = torch.ceil((windows[:, 0] - SECONDS_TOLERANCE) / tick_seconds)
-        last = torch.floor((windows[:, 1] + SECONDS_TOLERANCE) / tick_seconds)
-        self.parity = ParityBreak(free.long().to(device))
-        self.collision = SwingCollision(batch, device)
-        self.moment = MomentPairs(batch, device, self.nats)
-        self.vision = VisionBlock(torch.stack([first, last], 1).long().to(device))
-        self.hammer = HammerHit(batch, device)
-        self.walls = WallBlocked(batch, device)
-        self._rows = torch.arange(batch, device=device)
-        self._choices: Tensor | None = None
-        self._bar_tick = 0
-        self._make_tables()
-
-    def _make_tables(self) -> None:
-        notes = torch.arange(v.VOCAB_SIZE) - v.OFFSETS["note"]
-        self._is_note = ((notes >= 0) & (notes < NOTES)).to(self.device)
-        self._note_value = torch.where(self._is_note.cpu(), notes, 0).to(self.device)
-        bombs = torch.arange(v.VOCAB_SIZE) - v.OFFSETS["bomb"]
-        self._is_bomb = ((bombs >= 0) & (bombs < CELLS)).to(self.device)
-        self._bomb_cell = torch.where(self._is_bomb.cpu(), bombs, 0).to(self.device)
-        self._levels = torch.tensor(
-            [0.0, BORDERLINE_PENALTY, self.nats[judge.ParityBreak.name]], device=self.device
-        )
-        base = torch.zeros(1, v.VOCAB_SIZE)
-        if self.strict:
-            for block in UNPLAYABLE_BLOCKS:
-                base[:, list(v.block_range(block))] = math.inf
-        self._base = base.to(self.device)
-        self._bits = 1 << torch.arange(CELLS, device=self.device)
-        self._ticks = torch.arange(v.TICKS_PER_SEGMENT, device=self.device)
 
     def open_bar(self, first_tick: int, forbidden: Tensor) -> None:
-        """A bar begins; once a bar, before its first token.
-
-        Args:
-            first_tick: of the bar, in ticks of the song.
-            forbidden: tokens the rows' requests rule out in it, ``(B, V)`` bool. Where they leave
-                nothing but notes and bombs, ``strict`` must look ahead.
-        """
-        self._bar_tick = first_tick
-        self._choices = None
-        if not self.strict:
-            return
-        allowed = ~forbidden[:, : v.VOCAB_SIZE].to("cpu")
-
-        def some(*blocks: str) -> Tensor:
-            return allowed[:, [i for block in blocks for i in v.block_range(block)]].any(1)
-
-        free = some(*_FREE_BLOCKS)
-        if not bool(free.all()):
-            self._choices = torch.stack([free, some("note"), some("bomb")], 1).to(self.device)
+        """A bar begins in all rows; ``forbidden`` ``(B, V)`` bool, see `RowPlayability`."""
+        for row, ruled_out in zip(self.rows, forbidden.cpu().numpy(), strict=True):
+            row.open_bar(first_tick, ruled_out)
 
     def penalties(self, tick: Tensor) -> Tensor:
-        """What to take off each token's log-probability, ``(B, V)`` float32, 0 or more; infinite
-        for what is ruled out.
-
-        Args:
-            tick: where each row is, in ticks of the song, ``(B,)``: the last position said.
-        """
-        gap = self.parity.gap(tick)
-        same = gap <= SWING_TICKS
-        blocked = self.walls.blocked(tick)
-        opening = self.parity.openings(tick)
-
-        level = self.parity.levels_of_notes(tick, same, opening)
-        notes = self._levels[level].expand(-1, HANDS, CELLS, DIRECTIONS)
-        notes = notes.reshape(-1, NOTES) + self.moment.notes(tick)
-        collides = self.collision.notes(gap).reshape(-1, NOTES)
-        notes = notes + self._charge(collides, judge.SwingCollision.name)
-        cells = self._charge(self.vision.notes(tick), judge.VisionBlock.name)
-        cells = cells + self._charge(blocked, judge.WallBlocked.name)[:, None]
-        by_cell = notes.view(-1, HANDS, CELLS, DIRECTIONS) + cells[..., None]
-
-        bombs = self._charge(self.hammer.bombs(tick), judge.HammerHit.name)
-        bombs = bombs + self._charge(blocked, judge.WallBlocked.name)
-
-        out = self._base.repeat(len(tick), 1)
-        self._put(out, "note", by_cell.reshape(-1, NOTES))
-        self._put(out, "bomb", bombs)
-        for block, covers in zip(
-            ("wall", "wall_width", "wall_height"), self.walls.walls(tick), strict=True
-        ):
-            self._put(out, block, self._charge(covers, judge.WallBlocked.name))
-        if self._choices is not None:
-            self._put(out, "position", torch.where(self._dead_ends(), math.inf, 0.0))
-        return out
+        """What to take off each row's tokens ``(B, V)``; ``tick`` ``(B,)`` in ticks of the song."""
+        taken = [row.penalties(at) for row, at in zip(self.rows, tick.tolist(), strict=True)]
+        return torch.from_numpy(np.stack(taken)).to(self.device)
 
     def place(self, token: Tensor, tick: Tensor, live: Tensor) -> None:
-        """One token a row was drawn.
-
-        Args:
-            token: ids, ``(B,)``.
-            tick: where each row is after it, in ticks of the song, ``(B,)``.
-            live: rows whose token counts, ``(B,)`` bool.
-        """
-        note = self._is_note[token] & live
-        bomb = self._is_bomb[token] & live
-        value = self._note_value[token]
-        placed = Placed(
-            token=token,
-            tick=tick,
-            note=note,
-            note_value=value,
-            hand=value // (NOTES // HANDS),
-            cell=value // DIRECTIONS % CELLS,
-            direction=value % DIRECTIONS,
-            bomb=bomb,
-            bomb_cell=self._bomb_cell[token],
-        )
-        rows = self._rows
-        self.collision.place(placed, rows, self.parity.gap(tick))
-        self.parity.place(placed, rows, self.parity.openings(tick))
-        self.moment.place(placed)
-        self.vision.place(placed, rows)
-        self.hammer.place(placed, rows)
-        self.walls.place(placed, rows, live)
+        """One token a row was drawn; ``token``, ``tick``, ``live`` (rows that count) ``(B,)``."""
+        said = zip(self.rows, token.tolist(), tick.tolist(), live.tolist(), strict=True)
+        for row, one, at, counts in said:
+            if counts:
+                row.place(one, at)
 
     def give(self, bars: Sequence[Sequence[int]], first_tick: int) -> None:
-        """Bars that stand as they are: place all their tokens.
-
-        Args:
-            bars: each row's tokens; empty for a row whose bar is still to be made.
-            first_tick: of the bar, in ticks of the song.
-        """
-        positions = v.block_range("position")
-        ticks = [first_tick] * len(bars)
-        for index in range(max((len(bar) for bar in bars), default=0)):
-            said = [bar[index] if index < len(bar) else v.PAD for bar in bars]
-            for row, token in enumerate(said):
-                if token in positions:
-                    ticks[row] = first_tick + token - positions.start
-            token, tick = torch.tensor([said, ticks], device=self.device)
-            self.place(token, tick, token != v.PAD)
+        """Bars that stand as they are, one a row; empty for a row whose bar is still to be made."""
+        for row, tokens in zip(self.rows, bars, strict=True):
+            row.give(tokens, first_tick)
 
     def select(self, rows: list[int] | Tensor) -> None:
         """Keep some rows, in the order given, when others leave the batch."""
-        index = torch.as_tensor(rows, device=self.device)
-        for state in (
-            self.parity,
-            self.collision,
-            self.moment,
-            self.vision,
-            self.hammer,
-            self.walls,
-        ):
-            state.select(index)
-        self._rows = torch.arange(len(index), device=self.device)
-        self._choices = None if self._choices is None else self._choices[index]
-
-    def _dead_ends(self) -> Tensor:
-        """Positions of the bar at which a row could place nothing, ``(B, 192)`` bool.
-
-        Judged for a tick that opens with what is there now, which is exact for all positions that
-        are still to come. A dot suits either parity, so a swing that starts there needs a cell that
-        is neither hidden nor behind a wall; one that goes on needs a note that its path allows.
-        """
-        assert self._choices is not None
-        ticks = (self._bar_tick + self._ticks)[None].expand(len(self._rows), -1)
-        free_cells = self._cell_bits(~self.walls.ahead(ticks), 1)  # (B, P), a bit a cell
-        collides = self.collision.row_past | self.collision.row_now
-        undecided = self.parity.row_swing[..., 1, None] == ANY
-        breaks = undecided & torch.isinf(self._levels[self.parity.row_level])  # (B, 2, 9)
-        path = ~(collides.view(-1, HANDS, CELLS, DIRECTIONS) | breaks[:, :, None])
-        path_cells = self._cell_bits(path.any(3), 2)  # (B, 2)
-        new = ticks[:, None] - self.parity.row_swing[..., :1] > SWING_TICKS  # (B, 2, P)
-        cells = torch.where(new, free_cells[:, None], free_cells[:, None] & path_cells[..., None])
-        sides = self._cell_bits(self.vision.hides, 1)[:, None]  # (2, 1)
-        seen = ((cells[:, :, None] & sides) != 0) & ~self.vision.ahead(ticks)
-        note = seen.flatten(1, 2).any(1)
-        bomb = (free_cells & self._cell_bits(~self.hammer.ahead(ticks), 1)) != 0
-        free, notes, bombs = self._choices[..., None].unbind(1)
-        return ~(free | (note & notes) | (bomb & bombs))
-
-    def _cell_bits(self, cells: Tensor, axis: int) -> Tensor:
-        """Cells along an axis as the bits of one number."""
-        shape = [1] * cells.dim()
-        shape[axis] = CELLS
-        return torch.where(cells, self._bits.view(shape), 0).sum(axis)
-
-    def _charge(self, broken: Tensor, rule: str) -> Tensor:
-        return torch.where(broken, self.nats[rule], 0.0)
-
-    @staticmethod
-    def _put(out: Tensor, block: str, values: Tensor) -> None:
-        first = v.OFFSETS[block]
-        out[:, first : first + v.SIZES[block]] = values
+        self.rows = [self.rows[int(row)] for row in rows]
 
 
 def check_difficulty(name: str | None) -> str:

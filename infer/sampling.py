@@ -1,80 +1,143 @@
-"""Sampling settings and the filters they stand for. Rows draw from generators of their own, so
-neighbours change nothing."""
+"""Sampling settings, presets of them, and the penalty on patterns that come again."""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
+
+from saberlm.prompts import vocab as v
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "safe": {"temperature": 0.8, "position_temperature": 0.4, "min_p": 0.05},
+    "balanced": {},
+    "wild": {"temperature": 1.2, "position_temperature": 0.9, "rhythm_noise": 0.6, "min_p": 0.02},
+}
+"""Settings by the name of their preset; ``balanced`` is the default. ``wild`` keeps the tail of
+unlikely tokens out, since a higher temperature raises it most."""
 
 
 @dataclass(frozen=True)
 class SamplingParams:
     """How tokens are drawn.
 
-    Positions (when) and the rest (what) have temperatures of their own; 0 takes the likeliest.
-    ``hazard`` is the weight of what
-    the tower hears against ``decoder``, the weight of the decoder's own opinion on when something
-    happens. ``repetition_penalty``
-    divides the chance of notes among the row's last ``repetition_window`` notes (1 changes
-    nothing). ``rhythm`` is ``planned`` over the whole song from what the tower hears
-    (`saberlm.infer.rhythm`), with ``rhythm_noise`` so that seeds differ in it, or ``drawn``,
-    position after position.
+    Positions (when) and the rest (what) have temperatures of their own; 0 takes the likeliest. The
+    chances within notes, lights and the rest may have temperatures of their own again (None: the
+    general one), which leave alone how likely each kind is. ``top_k``, ``top_p`` and ``min_p`` (of
+    the likeliest token's chance) cut off unlikely ones of what is placed. ``hazard`` is the weight
+    of what the tower hears against ``decoder``, the weight of the decoder's own opinion on when
+    something happens. ``repetition_penalty`` divides the chance of a note that would complete a
+    pattern of ``repetition_ngram`` notes, their distances included, which the row's last
+    ``repetition_window`` notes hold already (1 changes nothing). ``cfg_scale`` above 1 moves away
+    from a map of which nothing was asked, or from ``negative_style`` (`saberlm.infer.guidance`; 1
+    is off, and each row costs twice as much with it). ``rhythm`` is ``planned`` over the whole song
+    from what the tower hears (`saberlm.infer.rhythm`), with ``rhythm_noise`` so that seeds differ
+    in it, or ``drawn``, position after position. ``motif`` is how strongly what the map said before
+    joins the decoder's chances (`saberlm.infer.motif`; 1 as learnt, 0 not at all).
     """
 
     temperature: float = 1.0
     position_temperature: float = 0.6
+    note_temperature: float | None = None
+    light_temperature: float | None = None
+    other_temperature: float | None = None
     top_p: float = 1.0
     top_k: int = 0
+    min_p: float = 0.0
     repetition_penalty: float = 1.0
-    repetition_window: int = 16
+    repetition_ngram: int = 4
+    repetition_window: int = 64
+    cfg_scale: float = 1.0
+    negative_style: str | None = None
     hazard: float = 1.0
     decoder: float = 0.25
     rhythm: str = "planned"
     rhythm_noise: float = 0.0
+    motif: float = 1.0
     max_segment_tokens: int = 400
     playability: str = "soft"  # off, soft or strict; see saberlm.infer.playability
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
-        if self.temperature < 0 or self.position_temperature < 0:
-            raise ValueError(f"temperature must be 0 or more, found {self.temperature}")
+        for name in (
+            "temperature",
+            "position_temperature",
+            "note_temperature",
+            "light_temperature",
+            "other_temperature",
+        ):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"{name.replace('_', ' ')} must be 0 or more, found {value}")
         if self.playability not in ("off", "soft", "strict"):
             raise ValueError(f"playability must be off, soft or strict, found {self.playability!r}")
         if self.rhythm not in ("drawn", "planned"):
             raise ValueError(f"rhythm must be drawn or planned, found {self.rhythm!r}")
         if self.rhythm_noise < 0:
             raise ValueError(f"rhythm noise must be 0 or more, found {self.rhythm_noise}")
+        if self.motif < 0:
+            raise ValueError(f"motif must be 0 or more, found {self.motif}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top-p must lie in (0, 1], found {self.top_p}")
         if self.top_k < 0:
             raise ValueError(f"top-k must be 0 (off) or more, found {self.top_k}")
+        if not 0 <= self.min_p < 1:
+            raise ValueError(f"min-p must lie in [0, 1), found {self.min_p}")
         if self.repetition_penalty <= 0:
             raise ValueError(f"repetition penalty must be above 0, found {self.repetition_penalty}")
+        if self.repetition_ngram < 1:
+            raise ValueError(f"repetition ngram must be 1 or more, found {self.repetition_ngram}")
+        if self.cfg_scale < 0:
+            raise ValueError(f"cfg scale must be 0 or more, found {self.cfg_scale}")
+        if self.negative_style is not None and self.cfg_scale == 1:
+            raise ValueError(
+                "a negative style must come with a cfg scale other than 1, found 1: likely"
+                " --cfg-scale was left out"
+            )
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> SamplingParams:
+        """The settings of a preset, some of them changed.
+
+        Raises:
+            ValueError: no such preset.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"preset must be one of {', '.join(PRESETS)}, found {name!r}")
+        return cls(**{**PRESETS[name], **changes})
 
 
-def filter_logits(log_probs: Tensor, top_p: float, top_k: int) -> Tensor:
-    """Keep the ``top_k`` likeliest, and of these the fewest that hold ``top_p`` of the chance;
-    ``(B, V)`` to the same."""
-    if top_k:
-        kth = log_probs.topk(min(top_k, log_probs.shape[1]), dim=1).values[:, -1:]
-        log_probs = log_probs.masked_fill(log_probs < kth, -torch.inf)
-    if top_p < 1:
-        ordered, index = log_probs.sort(dim=1, descending=True)
-        chance = ordered.softmax(1)
-        beyond = chance.cumsum(1) - chance >= top_p
-        log_probs = log_probs.masked_fill(beyond.scatter(1, index, beyond), -torch.inf)
-    return log_probs
+class PatternPenalty:
+    """Makes notes rarer that would complete a pattern said before: n notes in a row with their
+    distances, the hands, cells and cuts equal."""
 
+    def __init__(self, params: SamplingParams) -> None:
+        self._nats = np.float32(np.log(params.repetition_penalty))
+        self._length = params.repetition_ngram
+        # each note with the ticks since the one before it
+        self._said: deque[tuple[int, int]] = deque(maxlen=params.repetition_window)
+        self._last_tick = 0
 
-def draw(log_probs: Tensor, uniform: Tensor) -> Tensor:
-    """Inverse-transform sampling: the token at which the cumulated chance passes ``uniform``
-    ``(B,)``; ``(B, V)`` -> ``(B,)``."""
-    chance = log_probs.double().softmax(1)
-    total = chance.cumsum(1)
-    picked = (total <= (uniform * total[:, -1])[:, None]).sum(1)
-    # rounding can land past the last token that has any chance at all
-    last = chance.shape[1] - 1 - (chance > 0).flip(1).int().argmax(1)
-    return torch.minimum(picked, last)
+    def adjust(self, logits: npt.NDArray[np.float32], tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        said, before = list(self._said), self._length - 1
+        if len(said) < self._length:
+            return
+        gap, newest = tick - self._last_tick, said[len(said) - before :]
+        again = {
+            note
+            for i, (waited, note) in enumerate(said[before:], start=before)
+            if waited == gap and said[i - before : i] == newest
+        }
+        if again:
+            logits[list(again)] -= self._nats
+
+    def say(self, token: int, tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        if token in v.block_range("note"):
+            self._said.append((tick - self._last_tick, token))
+            self._last_tick = tick

@@ -28,7 +28,8 @@ from saberlm.finetune.windows import (
     mirrored,
     onset_targets,
 )
-from saberlm.infer.engine import MapRequest, SongEncoding, _Row
+from saberlm.infer.engine import MapRequest, SongEncoding
+from saberlm.infer.engine_row import Row
 from saberlm.infer.pipeline import Song
 from saberlm.infer.sampling import SamplingParams
 from saberlm.infer.tasks import (
@@ -227,7 +228,7 @@ def test_training_ids_are_those_that_inference_feeds(
         "remap": lambda: remap_range(on, expert, range(start, first + count), asked, 0),
     }[task]()
     request: MapRequest = made.request
-    running = _Row(0, request, SamplingParams())
+    running = Row(0, request, SamplingParams())
     target = {first + i: bar for i, bar in enumerate(own)}
     running.bars = [
         list(request.fixed.get(bar, target.get(bar, []))) for bar in range(first + count)

@@ -1,13 +1,14 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
+from saberlm.infer.decoder import TorchDecoder
 from saberlm.infer.density import DensityControl, solve_bias
 from saberlm.infer.engine import Engine, MapRequest, SongEncoding
-from saberlm.infer.sampling import SamplingParams, draw, filter_logits
+from saberlm.infer.row_sampler import LIVE
+from saberlm.infer.sampling import PRESETS, SamplingParams
 from saberlm.prompts import vocab as v
 from saberlm.prompts.grammar import first_illegal
 from saberlm.prompts.header import Conditions
@@ -35,6 +36,20 @@ def request(bars: int, seed: int, **conditions: Any) -> MapRequest:
     return MapRequest(encoding(bars, seed), asked, logits, seed, density)
 
 
+def spied(engine: Engine) -> list[torch.Tensor]:
+    """Where the last hidden state is put whenever the decoder gets more of an only row's bars."""
+    seen: list[torch.Tensor] = []
+    original = engine._forward
+
+    def spy(running: Any) -> Any:
+        logits = original(running)
+        seen.append(torch.from_numpy(engine.decoder.last_hidden[0].copy()))
+        return logits
+
+    engine._forward = spy  # type: ignore[method-assign]
+    return seen
+
+
 @pytest.fixture(scope="module")
 def engine(tiny_model: Any) -> Engine:
     """An engine whose cache is made anew every other bar."""
@@ -50,6 +65,109 @@ def test_batch_equals_single(engine: Engine, rhythm: str) -> None:
         alone = engine.generate([request(n, i)], params)[0]
         assert together[i].bars == alone.bars
         assert len(alone.bars) == n
+
+
+def test_rows_join_and_leave_as_there_is_room(tiny_model: Any) -> None:
+    """Three at a time or all at once; a request is taken only when a row is free."""
+    lengths = [2, 5, 1, 4, 3, 2]
+    requests = [request(n, i) for i, n in enumerate(lengths)]
+    expected = Engine(tiny_model, context_bars=3).generate(requests, PARAMS)
+    taken: list[int] = []
+    made: dict[int, Any] = {}
+    bars: list[tuple[int, int]] = []
+
+    def coming() -> Any:
+        for i, n in enumerate(lengths):
+            taken.append(i)
+            yield request(n, i), PARAMS
+
+    engine = Engine(tiny_model, context_bars=3, max_rows=3)
+    for i, one in engine.stream(coming(), lambda row, bar, _: bars.append((row, bar))):
+        assert len(taken) <= len(made) + 3
+        made[i] = one
+    assert list(made) != sorted(made), "the short ones finish first"
+    assert [made[i].bars for i in range(6)] == [one.bars for one in expected]
+    assert sorted(bars) == [(i, bar) for i, n in enumerate(lengths) for bar in range(n)]
+
+
+def test_rows_make_room_when_memory_runs_out(tiny_model: Any) -> None:
+    requests = [request(3, i) for i in range(4)]
+    expected = Engine(tiny_model, context_bars=3).generate(requests, PARAMS)
+    engine = Engine(tiny_model, context_bars=3)
+    original, calls = engine.decoder.extend, 0
+
+    def scarce(slots: Any, pieces: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if len(slots) > 2 and calls > 30:  # in the middle of bars
+            raise torch.OutOfMemoryError("none left")
+        return original(slots, pieces)
+
+    engine.decoder.extend = scarce  # type: ignore[method-assign]
+    requests = [request(3, i) for i in range(4)]
+    with pytest.warns(RuntimeWarning, match="out of memory: going on with 2 rows"):
+        made = engine.generate(requests, PARAMS)
+    assert [one.bars for one in made] == [one.bars for one in expected]
+
+
+def test_without_memory_for_one_row_the_error_says_so(tiny_model: Any) -> None:
+    engine = Engine(tiny_model)
+
+    def none_left(slots: Any, pieces: Any) -> Any:
+        raise torch.OutOfMemoryError("none left")
+
+    engine.decoder.extend = none_left  # type: ignore[method-assign]
+    with pytest.raises(MemoryError, match="expected memory for one row"):
+        engine.generate([request(2, 0)], PARAMS)
+
+
+def test_the_torch_decoder_makes_the_same_maps(tiny_model: Any) -> None:
+    engine = Engine(tiny_model, context_bars=3)
+    expected = engine.generate([request(3, i) for i in range(2)], PARAMS)
+    engine.decoder = TorchDecoder(tiny_model, LIVE)
+    made = engine.generate([request(3, i) for i in range(2)], PARAMS)
+    assert [one.bars for one in made] == [one.bars for one in expected]
+
+
+def test_guidance_of_one_or_without_wishes_changes_nothing(engine: Engine) -> None:
+    plain = engine.generate([request(4, 1)], PARAMS)[0].bars
+    nothing = request(4, 1)
+    nothing.conditions = replace(nothing.conditions, nps=None)
+    alone = engine.generate([nothing], PARAMS)[0].bars
+    nothing = request(4, 1)
+    nothing.conditions = replace(nothing.conditions, nps=None)
+    guided = engine.generate([nothing], replace(PARAMS, cfg_scale=3.0))[0].bars
+    assert guided == alone, "both headers are the same"
+    asked = request(4, 1, style="streams")
+    moved = engine.generate([asked], replace(PARAMS, cfg_scale=3.0))[0].bars
+    assert moved != plain
+    lone, other = request(4, 1, style="streams"), request(5, 2)
+    beside = engine.generate([other, lone], replace(PARAMS, cfg_scale=3.0))
+    assert beside[1].bars == moved
+
+
+def test_biases_join_the_logits_and_hear_what_is_said(tiny_model: Any) -> None:
+    class OneNote:
+        """Makes one note sure wherever a note may stand."""
+
+        def __init__(self) -> None:
+            self.heard: list[int] = []
+
+        def adjust(self, logits: Any, tick: int) -> None:
+            assert tick >= -1
+            logits[list(v.block_range("note"))] -= 200.0
+            logits[v.token_id("note", 17)] += 500.0
+
+        def say(self, token: int, tick: int) -> None:
+            self.heard.append(token)
+
+    bias = OneNote()
+    engine = Engine(tiny_model, context_bars=3, biases=lambda _: [bias])
+    params = replace(PARAMS, playability="off")
+    bars = engine.generate([request(3, 0, lights=False)], params)[0].bars
+    assert bias.heard == [token for bar in bars for token in bar]
+    notes = [token for token in bias.heard if token in v.block_range("note")]
+    assert notes.count(v.token_id("note", 17)) > len(notes) / 2
 
 
 def test_what_is_made_obeys_the_grammar_and_decodes(engine: Engine) -> None:
@@ -84,14 +202,7 @@ def test_cached_decoding_equals_one_forward_over_everything(tiny_model: Any) -> 
     stream."""
     engine = Engine(tiny_model, context_bars=8)
     asked = request(4, 5)
-    seen: list[torch.Tensor] = []
-    original = engine._run
-
-    def spy(*args: Any) -> torch.Tensor:
-        seen.append(original(*args))
-        return seen[-1]
-
-    engine._run = spy  # type: ignore[method-assign]
+    seen = spied(engine)
     bars = engine.generate([asked], PARAMS)[0].bars
     conditions, song = asked.conditions, asked.song
     prompt = MapPrompt(conditions, song.num_bars)
@@ -111,7 +222,7 @@ def test_cached_decoding_equals_one_forward_over_everything(tiny_model: Any) -> 
             expected.append(hidden[at])
         at += 1  # </seg>
     assert len(expected) == len(seen)
-    assert torch.allclose(torch.stack(expected), torch.cat(seen), atol=1e-4)
+    assert torch.allclose(torch.stack(expected), torch.stack(seen), atol=1e-4)
 
 
 def test_bars_are_capped(engine: Engine) -> None:
@@ -139,21 +250,6 @@ def test_bias_solves_for_the_expected_count() -> None:
         assert float(torch.sigmoid(logits + bias).sum()) == pytest.approx(wanted, rel=0.01)
 
 
-def test_draw_follows_the_chances_and_never_leaves_them() -> None:
-    log_probs = torch.log(torch.tensor([[0.0, 0.2, 0.0, 0.5, 0.3, 0.0]]))
-    uniform = torch.linspace(0, 1, 1001, dtype=torch.float64)
-    picked = draw(log_probs.expand(1001, -1), uniform)
-    shares = np.bincount(picked.numpy(), minlength=6) / 1001
-    np.testing.assert_allclose(shares, [0, 0.2, 0, 0.5, 0.3, 0], atol=0.002)
-
-
-def test_filters_keep_the_likeliest() -> None:
-    log_probs = torch.log(torch.tensor([[0.1, 0.4, 0.3, 0.2]]))
-    assert torch.isfinite(filter_logits(log_probs, 1.0, 2)).tolist() == [[False, True, True, False]]
-    assert torch.isfinite(filter_logits(log_probs, 0.6, 0)).tolist() == [[False, True, True, False]]
-    assert torch.isfinite(filter_logits(log_probs, 0.01, 0)).sum() == 1
-
-
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -161,6 +257,10 @@ def test_filters_keep_the_likeliest() -> None:
         ({"top_p": 0.0}, "top-p"),
         ({"top_k": -1}, "top-k"),
         ({"repetition_penalty": 0.0}, "repetition"),
+        ({"min_p": 1.0}, "min-p"),
+        ({"note_temperature": -0.1}, "note temperature"),
+        ({"cfg_scale": -1.0}, "cfg scale"),
+        ({"negative_style": "tech"}, "cfg scale other than 1"),
     ],
 )
 def test_meaningless_settings_are_refused(setting: dict[str, Any], message: str) -> None:
@@ -179,13 +279,37 @@ def test_zero_temperature_ignores_the_seed(engine: Engine) -> None:
     assert made[0][0][:2] == made[1][0][:2]
 
 
-def test_repeated_notes_become_rarer(engine: Engine) -> None:
+def test_repeated_patterns_become_rarer(engine: Engine) -> None:
     def repeats(penalty: float) -> int:
-        params = SamplingParams(max_segment_tokens=30, repetition_penalty=penalty)
+        params = SamplingParams(
+            max_segment_tokens=30,
+            repetition_penalty=penalty,
+            repetition_ngram=1,
+            repetition_window=16,
+        )
         total = 0
         for made in engine.generate([request(6, s, lights=False) for s in range(4)], params):
-            notes = [t for bar in made.bars for t in bar if t in v.block_range("note")]
-            total += sum(t in notes[max(0, i - 16) : i] for i, t in enumerate(notes))
+            said: list[tuple[int, int]] = []
+            last = 0
+            for bar, tokens in enumerate(made.bars):
+                tick = 192 * bar
+                for token in tokens:
+                    if token in v.block_range("position"):
+                        tick = 192 * bar + token - v.OFFSETS["position"]
+                    if token in v.block_range("note"):
+                        total += (tick - last, token) in said[-16:]
+                        said.append((tick - last, token))
+                        last = tick
         return total
 
     assert repeats(1e6) < repeats(1.0)
+
+
+def test_presets_are_settings_and_may_be_changed() -> None:
+    assert SamplingParams.preset("balanced") == SamplingParams()
+    assert {SamplingParams.preset(name).temperature for name in PRESETS} == {0.8, 1.0, 1.2}
+    assert SamplingParams.preset("safe", temperature=0.5, seed=3) == SamplingParams(
+        **{**PRESETS["safe"], "temperature": 0.5, "seed": 3}
+    )
+    with pytest.raises(ValueError, match="preset must be one of safe, balanced, wild"):
+        SamplingParams.preset("bold")

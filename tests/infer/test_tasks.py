@@ -264,17 +264,18 @@ def test_what_the_decoder_sees_is_the_builder_s_window(tiny_model: Any) -> None:
     engine = Engine(tiny_model, context_bars=BARS)
     for task in all_tasks(tiny_model):
         fed: list[torch.Tensor] = []
-        original = engine._run
+        original = engine._forward
 
-        def spy(*args: Any, original: Any = original, fed: Any = fed) -> torch.Tensor:
-            fed.append(original(*args))
-            return fed[-1]
+        def spy(running: Any, original: Any = original, fed: Any = fed) -> Any:
+            logits = original(running)
+            fed.append(torch.from_numpy(engine.decoder.last_hidden[0].copy()))
+            return logits
 
-        engine._run = spy  # type: ignore[method-assign]
+        engine._forward = spy  # type: ignore[method-assign]
         try:
             bars = engine.generate([task.request], PARAMS)[0].bars
         finally:
-            engine._run = original  # type: ignore[method-assign]
+            engine._forward = original  # type: ignore[method-assign]
         song = task.request.song
         prompt = MapPrompt(task.request.conditions, song.num_bars, task.request.context)
         ids = prompt.window(0, bars, [True] * len(bars), ends=False).ids
@@ -292,7 +293,7 @@ def test_what_the_decoder_sees_is_the_builder_s_window(tiny_model: Any) -> None:
                 expected += [hidden[at + i] for i in range(len(tokens) + 1)]
             at += len(tokens) + 1
         assert len(expected) == len(fed)
-        assert torch.allclose(torch.stack(expected), torch.cat(fed), atol=1e-4)
+        assert torch.allclose(torch.stack(expected), torch.stack(fed), atol=1e-4)
 
 
 def test_the_oldest_bars_leave_and_the_opening_stays(tiny_model: Any) -> None:
@@ -300,22 +301,24 @@ def test_the_oldest_bars_leave_and_the_opening_stays(tiny_model: Any) -> None:
     engine = Engine(tiny_model, context_bars=BARS)
     where = on(tiny_model)
     task = light_map(where, beatmap(3), ASKED, 0)
-    prompt = MapPrompt(task.request.conditions, BARS, task.request.context)
-    engine.positions = len(prompt.opening()) + 180
-    seen: list[list[int]] = []
+    opening = MapPrompt(task.request.conditions, BARS, task.request.context).opening()
+    engine.positions = len(opening) + 180
+    seen: list[tuple[int, list[int]]] = []
     original = engine._embed
 
-    def spy(song: SongEncoding, ids: list[int], first_bar: int) -> torch.Tensor:
-        seen.append(ids)
+    def spy(song: SongEncoding, ids: list[int], first_bar: int) -> Any:
+        seen.append((max([0, *engine.decoder.lengths]), ids))
         return original(song, ids, first_bar)
 
     engine._embed = spy  # type: ignore[method-assign]
     bars = engine.generate([task.request], PARAMS)[0].bars
     assert len(bars) == BARS
-    anew = [ids for ids in seen if v.HEADER in ids]
+    assert seen[0] == (0, opening)
+    assert not any(v.HEADER in ids for _, ids in seen[1:])
+    anew = [(held, ids) for held, ids in seen[1:] if ids[0] == v.SEG]
     assert len(anew) > 1
-    for ids in anew:
-        assert ids[: len(prompt.opening())] == prompt.opening()
+    for held, ids in anew:
+        assert held == len(opening), "the opening stays and nothing else"
         assert ids.count(v.SEG) < BARS
 
 

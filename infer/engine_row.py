@@ -1,0 +1,184 @@
+"""A row of the engine: what is asked of it, and how far it has come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from saberlm.infer.constraints import forbidden_tokens
+from saberlm.infer.density import DensityControl
+from saberlm.infer.hazard import BarHazard
+from saberlm.infer.motif import MotifMemory
+from saberlm.infer.playability import RowPlayability, check_difficulty
+from saberlm.infer.rhythm import RhythmPlan
+from saberlm.infer.row_sampler import LogitBias, RowSampler
+from saberlm.infer.sampling import PatternPenalty, SamplingParams
+from saberlm.prompts import vocab as v
+from saberlm.prompts.context import Context
+from saberlm.prompts.header import Conditions
+from saberlm.prompts.stream import MapPrompt
+
+Floats = npt.NDArray[np.float32]
+
+DEFAULT_BPM = 135.0
+"""Taken where a request does not say its tempo."""
+
+
+@dataclass(frozen=True)
+class SongEncoding:
+    """What the tower made of a song, shared by its rows: latents ``(N, H_a)``, embeddings ``(N,
+    H)``, sketch ``(K, H)``."""
+
+    latents: Tensor
+    embeds: Tensor
+    sketch: Tensor
+    num_bars: int
+
+
+@dataclass
+class MapRequest:
+    """One difficulty to make.
+
+    ``onset_logits`` ``(T, 2)`` are the head's for this difficulty; ``density`` is None where the
+    notes/s is the model's own choice. ``context`` is the task and what it is given; ``fixed`` the
+    tokens of bars that stand as they are; nothing is made from ``end_bar`` on (None: the song's
+    end).
+    """
+
+    song: SongEncoding
+    conditions: Conditions
+    onset_logits: Tensor
+    seed: int
+    density: DensityControl | None = None
+    context: Context | None = None
+    fixed: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    end_bar: int | None = None
+
+    @property
+    def num_bars(self) -> int:
+        """Bars to go through, the fixed ones counted."""
+        return self.song.num_bars if self.end_bar is None else self.end_bar
+
+
+@dataclass
+class GeneratedMap:
+    """Token ids of every bar, and counts of what decoding had to do."""
+
+    bars: list[list[int]]
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+class Row:
+    """A request while it runs."""
+
+    def __init__(
+        self,
+        index: int,
+        request: MapRequest,
+        params: SamplingParams,
+        biases: Sequence[LogitBias] = (),
+    ) -> None:
+        self.index = index
+        self.request = request
+        self.params = params
+        self.bars: list[list[int]] = []
+        self.prompt = MapPrompt(request.conditions, request.song.num_bars, request.context)
+        self.opening_length = len(self.prompt.opening())
+        self.slots: list[int] = []  # its own, then that of guidance
+        self.first = 0  # the oldest bar that the decoder still sees
+        self.open = False  # whether the last bar is being sampled
+        self.past_fed = False  # whether the bars so far are in the cache
+        self.piece: Floats | None = None  # what the decoder gets next
+        self.notes = 0
+        self.rhythm: DensityControl | RhythmPlan | None = request.density
+        if request.density is not None and params.rhythm == "planned":
+            chance = np.random.default_rng([request.seed, 7])
+            self.rhythm = RhythmPlan(request.density, params.rhythm_noise, chance)
+        lights_only = request.context is not None and request.context.task == "lights"
+        self._forbidden, self._forbidden_late = (
+            forbidden_tokens(request.conditions, last_bars=late, lights_only=lights_only).numpy()
+            for late in (False, True)
+        )
+        play = None
+        if params.playability != "off":
+            bpm = request.conditions.bpm or DEFAULT_BPM
+            difficulty = check_difficulty(request.conditions.difficulty)
+            play = RowPlayability(params.playability, bpm, difficulty)
+        own: list[LogitBias] = []
+        if params.motif > 0:
+            own.append(MotifMemory(params.motif))
+        if params.repetition_penalty != 1:
+            own.append(PatternPenalty(params))
+        self.sampler = RowSampler(params, request.seed, play, [*own, *biases])
+        if self.rhythm is not None:
+            self.rhythm.after(0, 0)
+
+    @property
+    def done(self) -> bool:
+        """Whether all bars are made."""
+        return len(self.bars) >= self.request.num_bars and not self.open
+
+    def begin_bar(self) -> None:
+        """Open the next bar, which is to be sampled."""
+        bar = len(self.bars)
+        late = bar >= self.request.num_bars - 2
+        ticks = slice(bar * v.TICKS_PER_SEGMENT, (bar + 1) * v.TICKS_PER_SEGMENT)
+        hazard = BarHazard(self._onset_logits(ticks))
+        self.sampler.open_bar(bar, hazard, self._forbidden_late if late else self._forbidden)
+        self.bars.append([])
+        self.open = True
+
+    def close_bar(self) -> None:
+        """The density follows what was made; what was given counts as what was wanted."""
+        self.open = False
+        notes = v.block_range("note")
+        self.notes += sum(token in notes for token in self.bars[-1])
+        rhythm, tick = self.rhythm, len(self.bars) * v.TICKS_PER_SEGMENT
+        if rhythm is not None:
+            if len(self.bars) - 1 in self.request.fixed:
+                self.notes = round(rhythm.wanted_at(tick))
+            rhythm.after(tick, self.notes)
+
+    def give_bar(self) -> None:
+        """The next bar is one that stands as it is."""
+        bar = len(self.bars)
+        self.bars.append(list(self.request.fixed[bar]))
+        self.sampler.give(bar, self.bars[-1])
+        self.close_bar()
+
+    def _onset_logits(self, ticks: slice) -> Floats:
+        """The head's logits of a bar, ``(192, 2)``, those of notes as the rhythm has them."""
+        logits: Floats = self.request.onset_logits[ticks].float().cpu().numpy().copy()
+        if self.rhythm is not None:
+            logits[:, 0] = self.rhythm.note_logits(ticks).cpu().numpy()
+        return logits
+
+    def slide(self, bar: int, most_bars: int, kept_bars: int, room: int) -> bool:
+        """Let the oldest bars leave where bar ``bar`` would be one too many, or its end might lie
+        beyond ``room`` tokens; whether any left."""
+        if bar - self.first < most_bars and self.window_length(self.first, bar) <= room:
+            return False
+        first = max(self.first, bar - kept_bars)
+        while first < bar and self.window_length(first, bar) > room // 2:
+            first += 1
+        changed, self.first = first != self.first, first
+        return changed
+
+    def window_ids(self, first: int, bar: int) -> list[int]:
+        """Everything from the song's sketch to what opens ``bar``, the past beginning with bar
+        ``first``."""
+        past = self.bars[first:bar]
+        return [
+            *self.prompt.window(first, past, [False] * len(past), ends=False).ids,
+            *self.prompt.bar(bar),
+        ]
+
+    def window_length(self, first: int, bar: int) -> int:
+        """How many ids `window_ids` gives."""
+        past = sum(len(self.prompt.bar(b)) + len(self.bars[b]) + 1 for b in range(first, bar))
+        return self.opening_length + past + len(self.prompt.bar(bar))
