@@ -21,7 +21,7 @@ class SaberAudioConfig(PreTrainedConfig):
     base_config_key = "audio_config"
 
     frontend: str = "logmel"
-    frontend_path: str | None = None  # folder of the DacModel when frontend is dac
+    frontend_path: str | None = None  # codec of dac: a name, folder, file or id; None is dac-nano
     num_features: int = 120
     hidden_size: int = 192
     num_hidden_layers: int = 4
@@ -57,6 +57,7 @@ class SaberConfig(PreTrainedConfig):
     audio_token_id: int = 7
     sketch_token_id: int = 6
     tick_latents: bool = False  # what a tick sounds like joins the tokens said at it
+    audio_places: bool = True  # the sequence has places for the sketch and for each bar's sound
     position_token_id: int = 32  # of a bar's first tick; the others follow
     segment_token_id: int = 8
     end_segment_token_id: int = 9

@@ -12,6 +12,7 @@ codebook *indices* are labels, not numbers, and are never fed to a network).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +23,8 @@ from torch import Tensor, nn
 
 GRID_PER_BEAT = 12
 """Grid cells a beat that the Conformer sees."""
+PRETRAINED = Path(__file__).parent / "pretrained"
+SHIPPED_CODEC = "dac-nano"
 
 
 class FrontEnd(Protocol):
@@ -87,18 +90,20 @@ class LogMelFrontEnd:
 
 
 class DacFrontEnd:
-    """Continuous latents of the Descript Audio Codec: 44.1 kHz, a frame every 512 samples, 1024
-    wide, frozen.
+    """Continuous latents of a codec of Descript's architecture, frozen.
+
+    The official 44.1 kHz one gives a frame every 512 samples, 1024 wide; ``dac-nano``, which ships,
+    a frame every 256 samples at 24 kHz, 128 wide.
 
     Args:
-        model: a transformers `DacModel`; `from_pretrained` loads one from a folder.
+        model: a transformers `DacModel`; `from_pretrained` loads one.
         quantized: take the latents after the residual quantiser (what the decoder hears) instead
-            of before it.
+            of before it, where nothing is lost to the codebooks.
     """
 
     _chunk_seconds = 2.0
 
-    def __init__(self, model: nn.Module, *, quantized: bool = True) -> None:
+    def __init__(self, model: nn.Module, *, quantized: bool = False) -> None:
         config = model.config
         self.model = model.eval().requires_grad_(False)
         self.quantized = quantized
@@ -106,33 +111,96 @@ class DacFrontEnd:
         self.hop = math.prod(config.downsampling_ratios)
         self.frame_rate = self.sample_rate / self.hop
         self.num_features = int(config.hidden_size)
+        self.margin = heard_frames(config.downsampling_ratios)
         self.name = f"dac-{self.sample_rate}-{self.hop}-{'zq' if quantized else 'z'}"
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, quantized: bool = True) -> DacFrontEnd:
-        """Load a `DacModel` folder (safetensors) from disk; nothing is downloaded."""
-        from transformers import DacModel
+    def from_pretrained(cls, name_or_path: str | Path, *, quantized: bool = False) -> DacFrontEnd:
+        """Load a codec from disk; nothing is downloaded.
 
-        return cls(DacModel.from_pretrained(folder, local_files_only=True), quantized=quantized)
+        Args:
+            name_or_path: the name of one that ships (``dac-nano``), a `DacModel` folder, a ``.pth``
+                file of Descript's own, or the Hugging Face id of one that was fetched before
+                (``descript/dac_44khz``).
+            quantized: see the class.
+
+        Raises:
+            ValueError: none of these, or its weights do not read.
+        """
+        return cls(load_codec(name_or_path), quantized=quantized)
 
     @torch.no_grad()
     def encode(self, samples: Tensor) -> Tensor:
         """See `FrontEnd.encode`; two-second chunks with a margin (longer ones are slower on a
         CPU)."""
         chunk = max(1, round(self._chunk_seconds * self.frame_rate))
-        margin = 8  # frames of context either side of a chunk
-        num_frames = math.ceil(samples.shape[-1] / self.hop)
+        margin, hop = self.margin, self.hop
+        num_frames = samples.shape[-1] // hop + 1
+        # the codec centres frame i at (i + 1/2) hops: half a hop earlier puts it at i hops
         padded = nn.functional.pad(
-            samples.float(), (margin * self.hop, (margin + chunk) * self.hop)
+            samples.float(), (margin * hop + hop // 2, (margin + chunk + 1) * hop)
         )
         frames = []
         for first in range(0, num_frames, chunk):
-            piece = padded[first * self.hop : (first + chunk + 2 * margin) * self.hop]
+            piece = padded[first * hop : (first + chunk + 2 * margin) * hop]
             latents = self.model.encoder(piece[None, None])  # (1, D, chunk + 2 margin)
             if self.quantized:
                 latents = self.model.quantizer(latents)[0]
             frames.append(latents[0, :, margin : margin + chunk].T)
         return torch.cat(frames)[:num_frames]
+
+
+def heard_frames(ratios: Sequence[int]) -> int:
+    """Frames to either side of one that the encoder of Descript's architecture hears with it.
+
+    Every level has three residual units (kernel 7, dilations 1, 3 and 9), then a convolution with a
+    kernel of twice its stride; a kernel of 7 comes before them all and one of 3 frames after.
+    """
+    step, samples = 1, 3
+    for ratio in ratios:
+        samples += step * (3 * (1 + 3 + 9) + ratio)
+        step *= ratio
+    return math.ceil(samples / step) + 1
+
+
+def load_codec(name_or_path: str | Path) -> nn.Module:
+    """A `DacModel` in float32; see `DacFrontEnd.from_pretrained`.
+
+    Raises:
+        ValueError: no such codec, or its weights do not read.
+    """
+    from transformers import DacModel
+
+    shipped = PRETRAINED / str(name_or_path)
+    path = Path(name_or_path)
+    if path.is_file():
+        from saberlm.adapter.descript import load_descript
+
+        return load_descript(path)
+    if "/" not in str(name_or_path) and (shipped / "config.json").is_file() and not path.exists():
+        path = shipped
+    if path.is_dir() and '"dac"' not in _text(path / "config.json"):
+        raise ValueError(
+            f"{path}: expected a codec's folder (config.json with model_type dac), found another"
+        )
+    try:
+        return DacModel.from_pretrained(
+            path if path.is_dir() else str(name_or_path),
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise ValueError(
+            f"codec: expected {SHIPPED_CODEC}, a DacModel folder, a .pth file of Descript's codec"
+            " or the id of one in the Hugging Face cache (`hf download descript/dac_44khz` puts"
+            f" it there), found {str(name_or_path)!r}: {first}"
+        ) from None
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def grid_frames(frames: np.ndarray, frame_rate: float, edges_seconds: np.ndarray) -> np.ndarray:

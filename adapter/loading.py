@@ -10,12 +10,14 @@ import torch
 from transformers.utils.logging import disable_progress_bar
 
 from saberlm.adapter.configuration_saber import SaberConfig
-from saberlm.adapter.frontend import FrontEnd
+from saberlm.adapter.frontend import PRETRAINED, FrontEnd
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.adapter.on_base import WEIGHTS_NAME, is_on_base, load_merged
+from saberlm.adapter.preference_lora import PREFERENCE_NAME, merge_preference, read_preference
 from saberlm.adapter.processing_saber import make_frontend
 
-PRETRAINED = Path(__file__).parent / "pretrained"
+SFT_SUFFIX = "-sft"
+"""A shipped model's name with this is the model as supervised training left it."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +30,36 @@ class LoadedModel:
 
 
 def model_folder(name_or_dir: str | Path) -> Path:
-    """The folder of a shipped model's name or of a path.
+    """The folder of a shipped model's name or of a path; ``NAME-sft`` shares that of ``NAME``.
 
     Raises:
         ValueError: neither.
     """
-    shipped = PRETRAINED / str(name_or_dir)
-    if "/" not in str(name_or_dir) and shipped.is_dir():
-        return shipped
+    name = str(name_or_dir)
+    for shipped in (PRETRAINED / name, PRETRAINED / name.removesuffix(SFT_SUFFIX)):
+        if "/" not in name and _is_model(shipped):
+            return shipped
     folder = Path(name_or_dir)
     if folder.is_dir():
         return folder
-    names = sorted(p.name for p in PRETRAINED.glob("*") if p.is_dir())
+    names = sorted(p.name for p in PRETRAINED.glob("*") if _is_model(p))
     raise ValueError(
         f"model: expected one of {', '.join(names) or '(none shipped)'} or a folder"
         f" with config.json and"
         f" model.safetensors, found {str(name_or_dir)!r}: likely a misspelt name or path"
     )
+
+
+def _is_model(folder: Path) -> bool:
+    """Whether a shipped folder is one of ours and not a codec's."""
+    config = folder / "config.json"
+    return config.is_file() and '"saberlm"' in config.read_text(encoding="utf-8")
+
+
+def without_preference(name_or_dir: str | Path) -> bool:
+    """Whether the name asks for a shipped model without its preference LoRA."""
+    name = str(name_or_dir)
+    return name.endswith(SFT_SUFFIX) and model_folder(name).name != name and "/" not in name
 
 
 def load_model(
@@ -56,8 +71,12 @@ def load_model(
 ) -> LoadedModel:
     """Load a model for decoding.
 
+    Where the folder has a preference LoRA (`saberlm.adapter.preference_lora`) it is merged; a
+    folder with nothing but that and a configuration stands on the model that the LoRA names.
+
     Args:
-        name_or_dir: a shipped model's name (``nano``) or a folder.
+        name_or_dir: a shipped model's name (``nano``; ``nano-sft`` without its preference LoRA) or
+            a folder.
         fingerprint: the vocabulary's (`saberlm.prompts.vocab.fingerprint`); this room does not
             know it by itself.
         device: ``cpu`` or ``cuda``.
@@ -72,6 +91,12 @@ def load_model(
         raise ValueError(
             "device: expected a CUDA GPU for --device cuda, found none: likely a CPU build of torch"
         )
+    preference = None
+    if (folder / PREFERENCE_NAME).is_file() and not without_preference(name_or_dir):
+        preference = read_preference(folder / PREFERENCE_NAME)
+    name = str(name_or_dir) if without_preference(name_or_dir) else folder.name
+    if preference is not None and not _has_weights(folder):
+        folder = model_folder(preference.base)
     on_base = is_on_base(folder)
     weights = folder / (WEIGHTS_NAME if on_base else "model.safetensors")
     for needed in (folder / "config.json", weights):
@@ -103,9 +128,15 @@ def load_model(
         raise ValueError(
             f"{weights}: expected weights that fit config.json, found {_first_line(error)}"
         ) from None
+    if preference is not None:
+        merge_preference(model, preference, f"{name}/{PREFERENCE_NAME}")
     model.to(device).eval()
     audio = config.audio_config
-    return LoadedModel(model, make_frontend(audio.frontend, audio.frontend_path), folder.name)
+    return LoadedModel(model, make_frontend(audio.frontend, audio.frontend_path), name)
+
+
+def _has_weights(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (WEIGHTS_NAME, "model.safetensors"))
 
 
 def _load_whole(

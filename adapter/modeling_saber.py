@@ -272,7 +272,8 @@ class SaberModel(SaberPreTrainedModel):
             latents: ``(B, N, H_a)`` from that bar on.
 
         Returns:
-            ``(B, S, H)``, zeros for tokens that belong to no tick.
+            ``(B, S, H)``, zeros for tokens that belong to no tick or to one whose latent is all
+            zeros (its sound is not at hand).
         """
         c = self.config
         place = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
@@ -287,6 +288,7 @@ class SaberModel(SaberPreTrainedModel):
         bar = is_segment.cumsum(1) - 1
         index = (bar * per_bar + tick // c.ticks_per_latent).clamp(0, latents.shape[1] - 1)
         heard = latents.gather(1, index[..., None].expand(-1, -1, latents.shape[2]))
+        said &= heard.ne(0).any(-1)
         return self.projector.at_ticks(heard) * said[..., None]
 
     @can_return_tuple
@@ -315,8 +317,9 @@ class SaberModel(SaberPreTrainedModel):
         Give either ``audio_features`` with its companions (see `get_audio_features`) or
         ``audio_embeds`` ``(n, H)`` made before, with ``audio_latents`` ``(B, N, H_a)`` where the
         model has the road to ticks; neither on later steps of a cached generation (the road to
-        ticks is then `saberlm.infer.engine`'s to walk). With ``onset_targets`` the onset loss is
-        kept in `onset_loss`.
+        ticks is then `saberlm.infer.engine`'s to walk). A model without places for the sound in its
+        sequence (``audio_places``) takes ``audio_latents`` alone. With ``onset_targets`` the onset
+        loss is kept in `onset_loss`.
         """
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
@@ -343,9 +346,9 @@ class SaberModel(SaberPreTrainedModel):
                 onset_logits = self.audio_tower.onsets(latents, latent_mask, onset_conditions)
                 if onset_targets is not None:
                     self.onset_loss = onset_loss(onset_logits, onset_targets)
-        if audio_embeds is not None:
+        if audio_embeds is not None or audio_latents is not None:
             if input_ids is None:
-                raise ValueError("audio needs input_ids: its placeholders say where it goes")
+                raise ValueError("audio needs input_ids: they say where it goes")
             if self.projector.tick is not None:
                 if audio_latents is None:
                     raise ValueError(
@@ -354,6 +357,7 @@ class SaberModel(SaberPreTrainedModel):
                     )
                 joined = self.tick_embeds(input_ids, audio_latents)
                 inputs_embeds = inputs_embeds + joined.to(inputs_embeds.dtype)
+        if audio_embeds is not None:
             mask = self.get_placeholder_mask(input_ids, inputs_embeds, audio_embeds)
             inputs_embeds = inputs_embeds.masked_scatter(mask, audio_embeds.to(inputs_embeds.dtype))
         # a frozen half-precision base keeps its residual stream so under float32 embeddings

@@ -18,6 +18,7 @@ from transformers.feature_extraction_utils import FeatureExtractionMixin
 
 from saberlm.adapter.frontend import (
     GRID_PER_BEAT,
+    SHIPPED_CODEC,
     DacFrontEnd,
     FrontEnd,
     LogMelFrontEnd,
@@ -32,17 +33,18 @@ BEATS_PER_BAR = 4
 def make_frontend(name: str, path: str | None = None) -> FrontEnd:
     """The front end a config names.
 
+    Args:
+        name: ``logmel`` or ``dac``.
+        path: the codec of ``dac``, see `DacFrontEnd.from_pretrained`; the one that ships by
+            default.
+
     Raises:
-        ValueError: unknown name, or ``dac`` without a folder.
+        ValueError: unknown name, or no such codec.
     """
     if name == "logmel":
         return LogMelFrontEnd()
     if name == "dac":
-        if not path:
-            raise ValueError(
-                "front end 'dac' needs frontend_path, the folder of a DacModel; none is given"
-            )
-        return DacFrontEnd.from_pretrained(path)
+        return DacFrontEnd.from_pretrained(path or SHIPPED_CODEC)
     raise ValueError(f"frontend must be 'logmel' or 'dac', found {name!r}")
 
 
@@ -51,7 +53,7 @@ class SaberFeatureExtractor(FeatureExtractionMixin):
 
     Args:
         frontend: ``logmel`` or ``dac``.
-        frontend_path: folder of the `DacModel` for ``dac``.
+        frontend_path: codec of ``dac``, see `make_frontend`.
     """
 
     model_input_names = ["audio_features", "sketch_features"]  # noqa: RUF012 - transformers' own shape

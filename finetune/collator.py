@@ -8,7 +8,7 @@ every epoch is augmented afresh and nothing but integers passes through the trai
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -93,7 +93,9 @@ class DataCollatorForBeatmapModeling:
         augment: shift the window's start, mirror, jitter and mask; off for validation.
         seed: of the augmentation and of the tasks.
         tasks: chances of the context tasks (`saberlm.prompts.context`); None for none.
-        audio: False leaves the sound out of every row; no tasks then.
+        places: False for rows without places for the sound (`saberlm.finetune.windows`).
+        latents: of each song ``(K * 16, H_a)`` for such rows, None for a song whose sound is not
+            at hand; None hears nothing at all.
 
     Raises:
         ValueError: unknown tasks, or chances that sum to more than 1.
@@ -108,7 +110,8 @@ class DataCollatorForBeatmapModeling:
         augment: bool = True,
         seed: int = 0,
         tasks: Mapping[str, float] | None = None,
-        audio: bool = True,
+        places: bool = True,
+        latents: Sequence[np.ndarray | None] | None = None,
     ) -> None:
         self.songs = songs
         self.size = size
@@ -117,7 +120,8 @@ class DataCollatorForBeatmapModeling:
         self.seed = seed
         # in shared memory: workers that live from epoch to epoch are told, too
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self.audio = audio
+        self.places = places
+        self.latents = latents
         self.tasks = dict(tasks or {})
         check_tasks(self.tasks)
         self.sketches: dict[int, np.ndarray] = {}
@@ -138,7 +142,7 @@ class DataCollatorForBeatmapModeling:
         song = self.songs[song_index]
         stream = song.difficulties[difficulty_index]
         if song_index not in self.sketches:
-            self.sketches[song_index] = song.sketch() if self.audio else np.zeros((0, 1))
+            self.sketches[song_index] = song.sketch() if self.places else np.zeros((0, 1))
         mirror = self.augment and random.random() < 0.5
         if self.augment:
             shift = random.randrange(-self.size // 2, self.size // 2 + 1)
@@ -152,8 +156,9 @@ class DataCollatorForBeatmapModeling:
             self.sketches[song_index],
             random if self.augment else None,
             field_dropout=self.field_dropout,
-            pick=self.pick(song_index, difficulty_index, mirror, random) if self.audio else None,
-            audio=self.audio,
+            pick=self.pick(song_index, difficulty_index, mirror, random),
+            latents=None if self.latents is None else self.latents[song_index],
+            places=self.places,
         )
 
     def bars(self, song: int, difficulty: int, mirror: bool) -> tuple[np.ndarray, ...]:
@@ -220,7 +225,7 @@ def collate(rows: list[WindowRow], size: int) -> dict[str, Tensor | int]:
         "labels": ids.masked_fill(mask == 0, IGNORE),
     }
     if not len(rows[0].features):
-        return tokens
+        return tokens | _heard(rows)
     targets = torch.full((len(rows), size * v.TICKS_PER_SEGMENT), UNKNOWN_TICK, dtype=torch.int8)
     sketch = torch.zeros(len(rows), max(len(r.sketch) for r in rows), rows[0].sketch.shape[1])
     for i, row in enumerate(rows):
@@ -236,6 +241,19 @@ def collate(rows: list[WindowRow], size: int) -> dict[str, Tensor | int]:
         "onset_conditions": torch.from_numpy(np.stack([row.onset_conditions for row in rows])),
         "onset_targets": targets,
     }
+
+
+def _heard(rows: list[WindowRow]) -> dict[str, Tensor | int]:
+    """Latents of rows without places ``(B, N, H_a)``, zeros where there are none; nothing if no row
+    hears."""
+    given = [row.latents for row in rows if row.latents is not None]
+    if not given:
+        return {}
+    out = torch.zeros(len(rows), max(map(len, given)), given[0].shape[1])
+    for row, into in zip(rows, out, strict=True):
+        if row.latents is not None:
+            into[: len(row.latents)] = torch.from_numpy(row.latents)
+    return {"audio_latents": out}
 
 
 __all__ = ["DataCollatorForBeatmapModeling", "collate", "task_batches", "window_table"]

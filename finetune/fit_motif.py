@@ -21,6 +21,7 @@ import torch
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.finetune.collator import DataCollatorForBeatmapModeling, collate, window_table
+from saberlm.finetune.sft import song_latents
 from saberlm.finetune.shards import SongShard
 from saberlm.infer.motif import CHANNELS, MOST_SEEN, ChannelMemory, channel_tokens
 from saberlm.prompts import vocab as v
@@ -67,7 +68,14 @@ def collect_guesses(
     table = window_table(songs, size)
     rows = list(zip(table["song"], table["difficulty"], table["bar"], strict=True))
     Random(seed).shuffle(rows)
-    collator = DataCollatorForBeatmapModeling(songs, size, augment=False)
+    places = bool(model.config.audio_places)
+    collator = DataCollatorForBeatmapModeling(
+        songs,
+        size,
+        augment=False,
+        places=places,
+        latents=None if places else song_latents(model.model.audio_tower, songs),
+    )
     chances: dict[tuple[int, int], dict[Place, float]] = defaultdict(dict)
     for song, difficulty, bar in wrap(rows[:windows]):
         chances[song, difficulty] |= _decoder_chances(
@@ -113,7 +121,7 @@ def _decoder_chances(
 
 def _memory_tries(bars: Iterable[np.ndarray]) -> Iterable[tuple[str, Place, Tries]]:
     """What the memory says of every token of a channel, having heard all before it."""
-    memories = {c: ChannelMemory(mirrored=c == "notes") for c in CHANNELS}
+    memories = {c: ChannelMemory(c) for c in CHANNELS}
     of_token = {int(t): c for c in CHANNELS for t in channel_tokens(c)}
     positions = v.block_range("position")
     for bar, tokens in enumerate(bars):

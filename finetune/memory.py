@@ -21,6 +21,8 @@ PEAK_TFLOPS = {
 
 TRAINED_BYTES = 16
 """float32 weight, its gradient and AdamW's two moments."""
+TRAINED_BYTES_8BIT = 10
+"""The same with moments of 8 bits (arXiv 2110.02861)."""
 NF4_BYTES = 0.5 + (1 + 4 / 256) / 64
 """4 bits, an 8-bit scale for 64 weights, and a float32 for 256 such scales (arXiv 2305.14314)."""
 ACTIVATION_H, ACTIVATION_I, ACTIVATION_K, ACTIVATION_REST = 48, 12, 4, 70
@@ -94,6 +96,8 @@ def memory_gb(
     checkpointing: bool = False,
     tower: int = 0,
     gpus: int = 1,
+    lora_alone: bool = False,
+    eight_bit: bool = False,
 ) -> dict[str, float]:
     """GB on each GPU by part.
 
@@ -105,15 +109,20 @@ def memory_gb(
         checkpointing: keep only each layer's input and compute the rest again.
         tower: weights of the audio tower and projector, trained whole.
         gpus: that FSDP shards weights and optimiser over.
+        lora_alone: nothing but the LoRA trains: tower and both ends of the vocabulary are frozen,
+            in float32 (DPO; its reference is the same weights, asked beforehand).
+        eight_bit: the optimiser's moments take 8 bits.
 
     Returns:
         ``base`` (frozen), ``trained`` (with gradients and moments), ``activations`` (the decoder's;
         the tower's are small beside them), ``working`` (the kernels' own and fragments: a guess of
         1 GB and a tenth) and ``total``.
     """
-    whole = tower + sizes.ends + (sizes.lora(rank) if rank else sizes.body)
+    beside = tower + sizes.ends
+    whole = (0 if lora_alone else beside) + (sizes.lora(rank) if rank else sizes.body)
     per_weight = NF4_BYTES if quantize == "nf4" else 2.0
     base = sizes.body * per_weight if rank else 0.0
+    base += 4.0 * beside if lora_alone else 0.0
     layer = (
         ACTIVATION_H * sizes.hidden
         + ACTIVATION_I * sizes.intermediate
@@ -123,7 +132,7 @@ def memory_gb(
     kept = 2 * sizes.hidden * sizes.layers + layer if checkpointing else layer * sizes.layers
     parts = {
         "base": base / gpus / 1e9,
-        "trained": TRAINED_BYTES * whole / gpus / 1e9,
+        "trained": (TRAINED_BYTES_8BIT if eight_bit else TRAINED_BYTES) * whole / gpus / 1e9,
         "activations": tokens * kept / 1e9,
     }
     parts["working"] = 1.0 + 0.1 * sum(parts.values())
@@ -131,7 +140,12 @@ def memory_gb(
 
 
 def flops_per_token(
-    sizes: DecoderSizes, *, context: int, rank: int = 0, checkpointing: bool = False
+    sizes: DecoderSizes,
+    *,
+    context: int,
+    rank: int = 0,
+    checkpointing: bool = False,
+    lora_alone: bool = False,
 ) -> float:
     """Arithmetic of one training token: two operations a weight forward, as many for the gradient
     of its input, as many for its own if it is trained; attention over half the context on average.
@@ -142,11 +156,12 @@ def flops_per_token(
         rank: of the LoRA; 0 trains the decoder whole.
         checkpointing: count the forward pass of the layers twice (the machine's work; leave it out
             for the share of peak, which counts useful work).
+        lora_alone: the head's own weights are frozen.
     """
     attention = sizes.layers * 2 * context * sizes.query  # both products, halved by the mask
     body, head = 2 * sizes.matrices + attention, sizes.vocab * sizes.hidden
     backward = 2 * sizes.matrices + 2 * attention + (0 if rank else 2 * sizes.matrices)
-    trained = 6 * (head + (sizes.lora(rank) if rank else 0))
+    trained = (4 if lora_alone else 6) * head + 6 * (sizes.lora(rank) if rank else 0)
     return body + backward + trained + (body if checkpointing else 0)
 
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset
+from tqdm import tqdm
 from transformers import AutoConfig
 from trl import SFTConfig, SFTTrainer
 
@@ -37,10 +39,13 @@ from saberlm.finetune.schedule import Clock
 from saberlm.finetune.shards import SongShard, load_dataset
 from saberlm.finetune.validation import validate, validate_tasks
 from saberlm.finetune.warmup import fit_feature_statistics, warm_up
-from saberlm.finetune.windows import UNKNOWN_TICK
+from saberlm.finetune.windows import MARGIN_BARS, UNKNOWN_TICK
 from saberlm.prompts import vocab as v
 
 _log = logging.getLogger(__name__)
+
+
+HEARING = ("interleaved", "ticks", "none")
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,9 @@ class RunConfig:
 
     data_dir: str = "cache/nano"
     more_data: list[str] = field(default_factory=list)  # datasets whose train split joins
-    audio: bool = True  # False: learn from the maps alone, their sound left out
+    # how the decoder hears: "interleaved" (places for each bar's sound in the sequence), "ticks"
+    # (a frozen tower's latent joins what is said at a tick), "none" (the maps alone)
+    audio: str = "interleaved"
     base_model: str | None = None  # a saberlm model folder to go on from; None begins anew
     decoder: str | None = None  # a base by name (saberlm.adapter.bases): smollm2, llama-3.2-1b, ...
     decoder_folder: str | None = None  # where the base lies, if not in its place
@@ -83,6 +90,7 @@ class RunConfig:
     audio_dropout: float = 0.1
     tick_latents: bool = True  # what a tick sounds like joins the tokens said at it
     frontend: str = "logmel"
+    frontend_path: str | None = None  # of the codec when frontend is dac
     resampler: str = "perceiver"
     valid_windows: int = 64
     rate_warmup_steps: int = 100
@@ -96,6 +104,8 @@ class RunConfig:
                 f" found {self.window_bars}"
                 f" and {self.field_dropout}"
             )
+        if self.audio not in HEARING:
+            raise ValueError(f"audio must be one of {', '.join(HEARING)}, found {self.audio!r}")
         check_tasks(self.context_tasks)
         self.lora()
         if self.decoder and self.base_model and not self.on_base:
@@ -114,8 +124,9 @@ class RunConfig:
         return LoraSettings(self.lora_rank, self.lora_alpha, self.lora_dropout, self.quantize)
 
 
-def new_config(run: RunConfig) -> SaberConfig:
-    """The model's configuration for a run from scratch: a small Llama over the map vocabulary."""
+def new_config(run: RunConfig, num_features: int = 120) -> SaberConfig:
+    """The model's configuration for a run from scratch: a small Llama over the map vocabulary, a
+    tower for frames of so many features."""
     text = AutoConfig.for_model(
         "llama",
         vocab_size=-(-v.VOCAB_SIZE // 64) * 64,
@@ -136,6 +147,8 @@ def new_config(run: RunConfig) -> SaberConfig:
         if run.tower_from
         else SaberAudioConfig(
             frontend=run.frontend,
+            frontend_path=run.frontend_path,
+            num_features=num_features,
             resampler=run.resampler,
             hidden_size=run.audio_hidden_size,
             num_hidden_layers=run.audio_num_layers,
@@ -362,25 +375,39 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     train, valid = load_dataset(data, "train"), load_dataset(data, "valid")
     for folder in run.more_data:
         train += load_dataset(Path(folder), "train")
-    if run.audio:
+    if run.audio == "interleaved":
         _refuse_silent(train, valid)
     checkpoint = newest_checkpoint(output) if resume else None
-    model = make_model(run, args)
+    model = make_model(run, args, train[0].frames.shape[1])
     tower = model.model.audio_tower
     if run.tower_from and not run.base_model:
         _load_tower(tower, model_folder(run.tower_from))
-    elif not run.base_model and checkpoint is None and run.audio:
+    elif not run.base_model and checkpoint is None:
         fit_feature_statistics(tower, train)
         _warm_tower(tower, run, args, train, valid)
+    heard: tuple[list[np.ndarray | None] | None, ...] = (None, None)
+    if run.audio == "ticks":
+        tower.requires_grad_(False)
+        heard = (song_latents(tower, train), song_latents(tower, valid))
+    if run.audio != "interleaved":
+        model.config.audio_places = False
+        model.config.context_segments = run.window_bars
     collator = DataCollatorForBeatmapModeling(
         train,
         run.window_bars,
         field_dropout=run.field_dropout,
         seed=args.seed,
         tasks=run.context_tasks,
-        audio=run.audio,
+        places=run.audio == "interleaved",
+        latents=heard[0],
     )
-    check = DataCollatorForBeatmapModeling(valid, run.window_bars, augment=False, audio=run.audio)
+    check = DataCollatorForBeatmapModeling(
+        valid,
+        run.window_bars,
+        augment=False,
+        places=run.audio == "interleaved",
+        latents=heard[1],
+    )
     table = Dataset.from_dict(window_table(valid, run.window_bars, run.valid_windows))
     rows = [table[i] for i in range(len(table))]
     batches = [check(rows[i : i + 8]) for i in range(0, len(rows), 8)]
@@ -406,7 +433,7 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     trainer.task_batches = {
         task: task_batches(valid, run.window_bars, rows, task, 8)
         for task, chance in run.context_tasks.items()
-        if chance > 0 and run.audio
+        if chance > 0 and run.audio == "interleaved"
     }
     trainer.evaluate()
     final = output / "final"
@@ -421,22 +448,45 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     return final
 
 
+@torch.no_grad()
+def song_latents(tower: SaberAudioTower, songs: list[SongShard]) -> list[np.ndarray | None]:
+    """What a tower makes of whole songs, ``(K * 16, H_a)`` float16 each; None for a song whose
+    sound is not at hand."""
+    training = tower.training
+    tower.eval()
+    device = next(tower.parameters()).device
+    out: list[np.ndarray | None] = []
+    for song in tqdm(songs, unit="song", desc="hearing"):
+        if not song.has_audio:
+            out.append(None)
+            continue
+        grid = song.grid(-MARGIN_BARS, song.num_bars + 2 * MARGIN_BARS)
+        frames = torch.from_numpy(grid)[None].to(device)
+        mask = torch.ones(frames.shape[:2], dtype=torch.bool, device=device)
+        margin = MARGIN_BARS * tower.config.latents_per_bar
+        out.append(tower(frames, mask)[0, margin:-margin].cpu().numpy().astype(np.float16))
+    tower.train(training)
+    return out
+
+
 def _refuse_silent(*parts: list[SongShard]) -> None:
     silent = [song.key for songs in parts for song in songs if not song.has_audio]
     if silent:
         raise ValueError(
             f"expected songs with their sound, found {len(silent)} without ({silent[0]}, ...):"
-            " learn from them with audio: false"
+            " learn from them with audio: ticks or none"
         )
 
 
-def make_model(run: RunConfig, args: SFTConfig) -> SaberForConditionalGeneration:
+def make_model(
+    run: RunConfig, args: SFTConfig, num_features: int = 120
+) -> SaberForConditionalGeneration:
     """The model that a run begins with: from scratch, from one to go on from, or on a base."""
     if run.base_model and not run.on_base:
         return base_model(run.base_model, tick_latents=run.tick_latents)
     if not run.on_base:
-        return SaberForConditionalGeneration(new_config(run))
-    lora, config, name = run.lora(), new_config(run), run.decoder
+        return SaberForConditionalGeneration(new_config(run, num_features))
+    lora, config, name = run.lora(), new_config(run, num_features), run.decoder
     if run.base_model:
         config = SaberConfig.from_pretrained(run.base_model)
         name = str((config.decoder_base or {})["name"])

@@ -111,23 +111,25 @@ def warm_up(
     valid: list[SongShard],
     *,
     output_dir: Path,
-    minutes: float,
+    minutes: float | None,
     learning_rate: float,
+    max_steps: int | None = None,
     batch_size: int = 6,
     size: int = 14,
     bf16: bool = True,
     use_cpu: bool = True,
     seed: int = 0,
 ) -> None:
-    """Train the tower's onset head for some minutes, in place.
+    """Train the tower's onset head for some minutes or steps, in place.
 
     Args:
         tower: with its feature statistics set.
         train: songs to learn.
         valid: songs to report the loss on.
         output_dir: for the trainer's logs.
-        minutes: budget.
+        minutes: budget; None for none.
         learning_rate: at its highest.
+        max_steps: another budget, in steps; None for none.
         batch_size: windows a step; each brings all its difficulties.
         size: bars a window.
         bf16: autocast to bf16.
@@ -145,6 +147,7 @@ def warm_up(
         adam_beta2=0.98,
         max_grad_norm=1.0,
         num_train_epochs=100_000,
+        max_steps=max_steps or -1,
         bf16=bf16,
         use_cpu=use_cpu,
         logging_steps=25,
@@ -162,7 +165,7 @@ def warm_up(
         train_dataset=Dataset.from_dict({"song": table}),
         eval_dataset=Dataset.from_dict({"song": list(range(len(valid)))}),
         data_collator=OnsetCollator(train, size, augment=True, seed=seed),
-        clock=Clock(minutes, None, warmup_steps=60),
+        clock=Clock(minutes, max_steps, warmup_steps=60),
     )
     check = OnsetCollator(valid, size, augment=False)
     trainer.get_eval_dataloader = lambda *_: torch.utils.data.DataLoader(

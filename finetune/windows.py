@@ -40,6 +40,7 @@ class WindowRow:
     onset_targets: np.ndarray  # (bars * 192,) int8
     onset_conditions: np.ndarray  # (4,)
     task: str | None = None
+    latents: np.ndarray | None = None  # (bars * 16, H_a) of a window without places for sound
 
 
 def mirrored(stream: DifficultyStream) -> tuple[np.ndarray, ...]:
@@ -106,7 +107,8 @@ def make_row(
     *,
     field_dropout: float = 0.0,
     pick: TaskPick | None = None,
-    audio: bool = True,
+    latents: np.ndarray | None = None,
+    places: bool = True,
 ) -> WindowRow:
     """A window of a difficulty as a training row.
 
@@ -120,10 +122,12 @@ def make_row(
         random: augment with it; None leaves the sound and the header as they are.
         field_dropout: chance for each header field to be unknown.
         pick: the task; None, or one that these bars cannot show, makes the map from the song alone.
-        audio: False leaves the sound out; ``sketch`` and the row's features are then empty.
+        latents: of the whole song ``(K * 16, H_a)``, for a window without places.
+        places: False leaves no places for the sound, which is heard at the ticks by ``latents``
+            or, without any, not at all; ``sketch`` and the row's features are then empty.
     """
-    if not audio:
-        return _silent_row(song, stream, bars, first_bar, size, random, field_dropout)
+    if not places:
+        return _bare_row(song, stream, bars, first_bar, size, random, field_dropout, pick, latents)
     conditions = stream.conditions
     shift = 0.0
     if random is not None:
@@ -148,11 +152,12 @@ def make_row(
     )
 
 
-SHOW_LIGHTS = 0.25
-"""Share of windows without sound that keep their lights: flow is what they are for."""
+SHOW_LIGHTS = 0.35
+"""Share of windows without places for sound that keep their lights: without lights a window holds
+three times the bars, and flow is hard where lights are easy."""
 
 
-def _silent_row(
+def _bare_row(
     song: SongShard,
     stream: DifficultyStream,
     bars: tuple[np.ndarray, ...],
@@ -160,32 +165,37 @@ def _silent_row(
     size: int,
     random: Random | None,
     field_dropout: float,
+    pick: TaskPick | None,
+    latents: np.ndarray | None,
 ) -> WindowRow:
-    """A window of the map alone, mostly without its lights."""
+    """A window without places for the sound, mostly without its lights."""
     conditions = stream.conditions
-    here = list(bars[first_bar : first_bar + size])
-    if conditions.lights and (random is None or random.random() >= SHOW_LIGHTS):
-        here = [np.array(split_lights(bar)[0], dtype=np.int16) for bar in here]
+    wants_lights = pick is not None and pick.task == "lights"
+    show = random.random() < SHOW_LIGHTS if random is not None else latents is not None
+    if conditions.lights and not wants_lights and not show:
+        bars = tuple(np.array(split_lights(bar)[0], dtype=np.int16) for bar in bars)
         words = [w for w in (conditions.style or "").split(", ") if w and "lights" not in w]
         conditions = replace(conditions, lights=False, style=", ".join(words) or None)
     if random is not None:
         conditions = drop_fields(conditions, field_dropout, random)
-    count = fitting_bars(tuple(here), 0, len(here), 0, latents=0)
-    taught = _taught(song, stream, first_bar, count)
-    built = MapPrompt(conditions, song.num_bars, audio=False).window(
-        first_bar,
-        [bar.tolist() for bar in here[:count]],
-        taught,
-        ends=first_bar + count == song.num_bars,
+    count = fitting_bars(bars, first_bar, min(size, song.num_bars - first_bar), 0, latents=0)
+    built, count, task = _stream(
+        song, stream, conditions, bars, first_bar, count, pick, places=False
     )
+    heard = None
+    if latents is not None:
+        reach = slice(first_bar * LATENTS_PER_SEGMENT, (first_bar + count) * LATENTS_PER_SEGMENT)
+        heard = latents[reach].astype(np.float32)
     return WindowRow(
         built,
         np.zeros((0, 1), np.float32),
         np.zeros((0, 1), np.float32),
         first_bar,
         count,
-        onset_targets(here[:count], taught),
+        np.zeros(0, np.int8),
         onset_conditions(conditions),
+        task,
+        heard,
     )
 
 
@@ -202,6 +212,8 @@ def _stream(
     first_bar: int,
     count: int,
     pick: TaskPick | None,
+    *,
+    places: bool = True,
 ) -> tuple[TokenStream, int, str | None]:
     """Ids and loss mask of a window, the bars that it holds with all that is given for them, and
     its task."""
@@ -210,13 +222,13 @@ def _stream(
         lesson = make_lesson(pick, stream, bars, first_bar, count, taught)
         if lesson is None:
             break
-        built = MapPrompt(conditions, song.num_bars, lesson.context).window(
+        built = MapPrompt(conditions, song.num_bars, lesson.context, places).window(
             first_bar, lesson.bars, lesson.learn, ends=first_bar + count == song.num_bars
         )
         if len(built.ids) <= MAX_WINDOW_TOKENS or count == 1:
             return built, count, pick.task
         count -= 1
-    plain = MapPrompt(conditions, song.num_bars).window(
+    plain = MapPrompt(conditions, song.num_bars, None, places).window(
         first_bar,
         [bar.tolist() for bar in bars[first_bar : first_bar + count]],
         _taught(song, stream, first_bar, count),

@@ -74,6 +74,7 @@ class Engine:
         self.decoder = make_decoder(model, LIVE)
         self.context_bars = context_bars or int(model.config.context_segments)
         self.kept_bars = max(1, self.context_bars // 2)
+        self.places = bool(model.config.audio_places)
         self.positions = int(model.config.text_config.max_position_embeddings)
         self.max_rows = max_rows
         self.biases = biases
@@ -167,7 +168,7 @@ class Engine:
             biases = () if self.biases is None else self.biases(request)
             if params.cfg_scale != 1:
                 request = guided_onsets(self.model, request, params)
-            return Row(index, request, params, biases)
+            return Row(index, request, params, biases, self.places)
         return None
 
     def _result(self, row: Row, running: Sequence[Row]) -> GeneratedMap:
@@ -219,7 +220,7 @@ class Engine:
         if row.params.cfg_scale != 1:
             without = unasked(row.request.conditions, row.params.negative_style)
             song, context = row.request.song, row.request.context
-            openings.append(MapPrompt(without, song.num_bars, context).opening())
+            openings.append(MapPrompt(without, song.num_bars, context, self.places).opening())
         return openings
 
     def _fill_opening(

@@ -82,12 +82,13 @@ class Row:
         request: MapRequest,
         params: SamplingParams,
         biases: Sequence[LogitBias] = (),
+        places: bool = True,
     ) -> None:
         self.index = index
         self.request = request
         self.params = params
         self.bars: list[list[int]] = []
-        self.prompt = MapPrompt(request.conditions, request.song.num_bars, request.context)
+        self.prompt = MapPrompt(request.conditions, request.song.num_bars, request.context, places)
         self.opening_length = len(self.prompt.opening())
         self.slots: list[int] = []  # its own, then that of guidance
         self.first = 0  # the oldest bar that the decoder still sees

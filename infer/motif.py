@@ -9,8 +9,9 @@ their mirror image with the hands swapped. The chance of a token is mixed up thr
     p_n = (1 - w_n,c) p_(n-1) + w_n,c * (share of the token among what followed the context)
 
 w_n,c being learnt for the order n and the c times the context was seen
-(`saberlm.finetune.fit_motif`). This is the mixing of Jelinek and Mercer (1980), on a cache as in Kuhn and De Mori, "A cache-based
-natural language model" (1990). How likely the channel itself is stays the decoder's.
+(`saberlm.finetune.fit_motif`). This is the mixing of Jelinek and Mercer (1980), on a cache as in
+Kuhn and De Mori, "A cache-based natural language model" (1990). How likely the channel itself is
+stays the decoder's.
 """
 
 from __future__ import annotations
@@ -28,8 +29,12 @@ import numpy.typing as npt
 from saberlm.prompts import vocab as v
 from saberlm.prompts.mirror import mirrored_note_token
 
-ORDERS = (0, 1, 2, 3, 4, 6, 8, 12)
-"""Lengths of the contexts, in tokens of the channel."""
+ORDERS: Mapping[str, tuple[int, ...]] = {
+    "notes": (3, 4, 6, 8),
+    "lights": (0, 1, 2, 3, 4, 6, 8, 12),
+}
+"""Lengths of a channel's contexts, in its tokens. Shorter ones would make human maps likelier, too,
+but do not know how the hands stand: sampled notes then break parity (`finetune/EXPERIMENTS.md`)."""
 MOST_SEEN = 5
 """Contexts seen as often or more share a weight."""
 FAR_TICKS = v.TICKS_PER_SEGMENT
@@ -73,18 +78,19 @@ class ChannelMemory:
     """What followed what in one channel of one map.
 
     Args:
-        mirrored: remember the mirror image as well.
+        channel: which.
     """
 
-    def __init__(self, *, mirrored: bool) -> None:
-        self.mirrored = mirrored
+    def __init__(self, channel: str) -> None:
+        self.orders = ORDERS[channel]
+        self.mirrored = channel == "notes"
         self._seen: defaultdict[Context, Counter[int]] = defaultdict(Counter)
         self._recent: list[_Said] = []  # newest last
 
     def say(self, token: int, tick: int) -> None:
         """A token of the channel at a tick of the song."""
         context = self._context(tick)
-        for order in ORDERS:
+        for order in self.orders:
             if order <= len(context):
                 part = context[:order]
                 self._seen[part][token] += 1
@@ -92,13 +98,13 @@ class ChannelMemory:
                     image = tuple((gap, mirrored_note_token(one)) for gap, one in part)
                     self._seen[image][mirrored_note_token(token)] += 1
         self._recent.append(_Said(tick, token))
-        del self._recent[: -ORDERS[-1]]
+        del self._recent[: -self.orders[-1]]
 
     def followers(self, tick: int) -> list[tuple[int, Counter[int]]]:
         """What followed the present context at a tick, for each order that was seen, rising."""
         context = self._context(tick)
         found = []
-        for order in ORDERS:
+        for order in self.orders:
             if order <= len(context):
                 counts = self._seen.get(context[:order])
                 if counts:
@@ -128,9 +134,7 @@ class MotifMemory:
             channel: {key: min(1.0, strength * one) for key, one in table.items()}
             for channel, table in chosen.items()
         }
-        self._channels = {
-            channel: ChannelMemory(mirrored=channel == "notes") for channel in self._weights
-        }
+        self._channels = {channel: ChannelMemory(channel) for channel in self._weights}
         self._of_token = {
             int(token): channel for channel in self._weights for token in channel_tokens(channel)
         }

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from saberlm.adapter.frontend import DacFrontEnd, LogMelFrontEnd, grid_edges, grid_frames
+from saberlm.adapter.frontend import (
+    PRETRAINED,
+    DacFrontEnd,
+    LogMelFrontEnd,
+    grid_edges,
+    grid_frames,
+)
 from saberlm.adapter.processing_saber import SaberFeatureExtractor, make_frontend
 
 
@@ -69,17 +75,51 @@ def test_dac_front_end_gives_latents_by_the_chunk() -> None:
         front = DacFrontEnd(DacModel(config), quantized=quantized)
         samples = torch.randn(44_100 * 5) * 0.1
         frames = front.encode(samples)
-        assert frames.shape == (-(-len(samples) // front.hop), front.num_features)
+        assert frames.shape == (len(samples) // front.hop + 1, front.num_features)
         # what comes later in the song changes nothing before it, chunk borders included
         again = front.encode(torch.cat([samples, torch.randn(44_100)]))
         half = len(frames) // 2
         assert torch.allclose(frames[:half], again[:half], atol=1e-5)
+        # a chunk's margins hold all that its frames hear
+        front._chunk_seconds = 0.5
+        short = front.encode(samples)
+        inner = slice(front.margin, -front.margin)  # the file's ends see other paddings
+        assert torch.allclose(frames[inner], short[inner], atol=1e-4)
+
+
+def test_codec_frames_are_centred_at_their_times() -> None:
+    from transformers import DacConfig, DacModel
+
+    torch.manual_seed(0)
+    config = DacConfig(
+        encoder_hidden_size=8,
+        downsampling_ratios=[2, 4, 4],
+        upsampling_ratios=[4, 4, 2],
+        decoder_hidden_size=16,
+        n_codebooks=1,
+        codebook_size=16,
+        codebook_dim=4,
+        sampling_rate=24_000,
+    )
+    front = DacFrontEnd(DacModel(config), quantized=False)
+    samples = torch.zeros(24_000)
+    silence = front.encode(samples)
+    samples[200 * front.hop - 1 : 200 * front.hop + 1] = 1.0
+    change = (front.encode(samples) - silence).abs().sum(1)
+    centre = (change * torch.arange(len(change))).sum() / change.sum()
+    assert centre.item() == pytest.approx(200, abs=0.2)
+    assert (change > 1e-6 * change.max()).nonzero()[0] >= 200 - front.margin
 
 
 def test_front_ends_are_chosen_by_config() -> None:
     assert make_frontend("logmel").num_features == 120
-    with pytest.raises(ValueError, match="needs frontend_path"):
-        make_frontend("dac")
+    shipped = make_frontend("dac")
+    assert (shipped.sample_rate, shipped.num_features) == (24_000, 128)
+    assert make_frontend("dac", "dac-nano").name == shipped.name
+    with pytest.raises(ValueError, match="model_type dac"):
+        make_frontend("dac", str(PRETRAINED / "nano"))
+    with pytest.raises(ValueError, match="expected dac-nano, a DacModel folder"):
+        make_frontend("dac", "nobody/no-codec")
     with pytest.raises(ValueError, match="'logmel' or 'dac'"):
         make_frontend("mfcc")
 

@@ -54,7 +54,7 @@ def test_maps_are_those_built_with_their_songs(songs: list[SongShard], data_dir:
 
 @pytest.mark.parametrize("augment", [True, False])
 def test_windows_show_maps_alone(songs: list[SongShard], augment: bool) -> None:
-    collator = DataCollatorForBeatmapModeling(songs, SIZE, augment=augment, audio=False)
+    collator = DataCollatorForBeatmapModeling(songs, SIZE, augment=augment, places=False)
     lights = {*v.block_range("light"), *v.block_range("laser"), *v.block_range("boost")}
     lit = 0
     for row in rows_of(songs):
@@ -72,7 +72,7 @@ def test_windows_show_maps_alone(songs: list[SongShard], augment: bool) -> None:
 def test_a_batch_trains_the_decoder_and_no_tower(
     songs: list[SongShard], tiny_model: torch.nn.Module
 ) -> None:
-    collator = DataCollatorForBeatmapModeling(songs, SIZE, audio=False)
+    collator = DataCollatorForBeatmapModeling(songs, SIZE, places=False)
     batch = collator(rows_of(songs)[:3])
     assert set(batch) == {"input_ids", "attention_mask", "labels"}
     tiny_model.zero_grad()
@@ -86,7 +86,7 @@ def test_a_batch_trains_the_decoder_and_no_tower(
 def test_runs_with_sound_refuse_songs_without(songs: list[SongShard]) -> None:
     from saberlm.finetune.sft import _refuse_silent
 
-    with pytest.raises(ValueError, match="audio: false"):
+    with pytest.raises(ValueError, match="audio: ticks or none"):
         _refuse_silent(songs)
     _refuse_silent([replace(song, frames=np.zeros((4, 2))) for song in songs])
 

@@ -90,8 +90,8 @@ def test_no_strength_changes_nothing() -> None:
 
 
 def test_the_memory_of_a_context_is_what_followed_it() -> None:
-    memory = ChannelMemory(mirrored=False)
-    a, b, c = note(0, 1, 1), note(1, 2, 1), note(0, 2, 0)
+    memory = ChannelMemory("lights")
+    a, b, c = channel_tokens("lights")[:3].tolist()
     for i, token in enumerate([a, b, a, c, a]):
         memory.say(token, i * TICK)
     found = dict(memory.followers(5 * TICK))
@@ -108,5 +108,5 @@ def test_a_channel_without_chance_stays_without() -> None:
 def test_what_ships_has_a_weight_for_every_order() -> None:
     for channel in CHANNELS:
         weights = shipped_weights()[channel]
-        assert {order for order, _ in weights} == set(ORDERS)
+        assert {order for order, _ in weights} == set(ORDERS[channel])
         assert all(0 <= one <= 1 for one in weights.values())

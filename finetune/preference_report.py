@@ -1,0 +1,179 @@
+"""How a model prefers, measured on held-out pairs: against the model it began as, by source.
+
+A completion's reward is the mean over its judged tokens of the log-probability's change from the
+reference, so that long and short ones compare; a pair is right where the chosen one's is higher.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saberlm.eval.bootstrap import mean_interval
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """One pair under a model and its reference.
+
+    Attributes:
+        source: Of the pair.
+        kind: Of the pair.
+        song: Of the pair.
+        chosen: Mean log-probability of a judged token of the chosen completion.
+        rejected: The same of the rejected one.
+        reference_chosen: Under the reference.
+        reference_rejected: Under the reference.
+        divergence: Mean divergence (nats a token) of the model from the reference over the chosen
+            completion's judged places.
+    """
+
+    source: str
+    kind: str
+    song: str
+    chosen: float
+    rejected: float
+    reference_chosen: float
+    reference_rejected: float
+    divergence: float
+
+    @property
+    def margin(self) -> float:
+        """Reward of the chosen completion over the rejected one's."""
+        return self.chosen - self.reference_chosen - self.rejected + self.reference_rejected
+
+
+@torch.no_grad()
+def token_log_probs(owner: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of all tokens at the judged places of a batch.
+
+    Args:
+        owner: the whole model (`SaberForConditionalGeneration`).
+        batch: of `saberlm.finetune.preference_collator.DataCollatorForPreference`.
+
+    Returns:
+        ``(n, V)`` log-probabilities, rows one after the other, and the ids ``(n,)`` that stand
+        there.
+    """
+    given = {
+        name: tensor
+        for name, tensor in batch.items()
+        if name != "completion_mask" and not name.startswith("ref_")
+    }
+    hidden = owner.model(**given, use_cache=False).last_hidden_state[:, :-1]
+    judged = batch["completion_mask"][:, 1:].bool()
+    logits = owner.lm_head(hidden[judged]).float()
+    return logits.log_softmax(-1), batch["input_ids"][:, 1:][judged]
+
+
+@torch.no_grad()
+def measure_pairs(
+    model: Any, rows: Sequence[dict[str, Any]], collate: Any, *, batch: int, bf16: bool
+) -> list[PairResult]:
+    """Every pair under a model with a LoRA and under the same without it.
+
+    Args:
+        model: PEFT's, around the whole model; left in the mode it was in.
+        rows: pairs as dictionaries.
+        collate: makes batches of them.
+        batch: pairs a batch.
+        bf16: autocast to bf16, as in training.
+    """
+    was_training = model.training
+    model.eval()
+    owner = model.get_base_model()
+    device = next(owner.parameters()).device
+    out = []
+    for i in range(0, len(rows), batch):
+        some = rows[i : i + batch]
+        made = {name: tensor.to(device) for name, tensor in collate(some).items()}
+        counts = made["completion_mask"][:, 1:].sum(1).tolist()
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+            own, ids = token_log_probs(owner, made)
+            with model.disable_adapter():
+                reference, _ = token_log_probs(owner, made)
+        apart = (own.exp() * (own - reference)).sum(-1)
+        columns = [t.gather(1, ids[:, None])[:, 0] for t in (own, reference)]
+        means = [[float(p.mean()) if len(p) else 0.0 for p in c.split(counts)] for c in columns]
+        kl = [float(p.mean()) if len(p) else 0.0 for p in apart.split(counts)]
+        for k, row in enumerate(some):
+            j = len(some) + k
+            out.append(
+                PairResult(
+                    row["source"],
+                    row["kind"],
+                    row["song"],
+                    means[0][k],
+                    means[0][j],
+                    means[1][k],
+                    means[1][j],
+                    kl[k],
+                )
+            )
+    model.train(was_training)
+    return out
+
+
+def summary(results: Iterable[PairResult], *, intervals: bool = False) -> dict[str, Any]:
+    """Figures by source, and over all pairs as ``all``.
+
+    Returns:
+        For each: ``pairs``, ``accuracy`` (of the reward; a tie counts half), ``ranking`` and
+        ``ranking_before`` (share whose chosen side is the likelier, under the model and the
+        reference), ``margin`` and ``divergence`` (means, nats a token); with ``intervals`` the 95 %
+        interval of the accuracy by bootstrap over songs.
+    """
+    groups: dict[str, list[PairResult]] = defaultdict(list)
+    for one in results:
+        groups[one.source].append(one)
+        groups["all"].append(one)
+    out: dict[str, Any] = {}
+    for name, some in groups.items():
+        right = [_won(one.margin) for one in some]
+        out[name] = {
+            "pairs": len(some),
+            "accuracy": _mean(right),
+            "ranking": _mean([_won(one.chosen - one.rejected) for one in some]),
+            "ranking_before": _mean(
+                [_won(one.reference_chosen - one.reference_rejected) for one in some]
+            ),
+            "margin": _mean([one.margin for one in some]),
+            "divergence": _mean([one.divergence for one in some]),
+        }
+        if intervals:
+            by_song: dict[str, list[float]] = defaultdict(list)
+            for one, won in zip(some, right, strict=True):
+                by_song[one.song].append(won)
+            told = mean_interval(by_song)
+            out[name]["accuracy_interval"] = [told.low, told.high]
+    return out
+
+
+def _won(difference: float) -> float:
+    return 0.5 if difference == 0 else float(difference > 0)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(float(np.mean(values)), 4)
+
+
+def table(figures: dict[str, Any]) -> str:
+    """Figures of `summary` as a table in Markdown."""
+    lines = [
+        "| source | pairs | accuracy | ranked right | before | margin | divergence |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, one in figures.items():
+        low, high = one.get("accuracy_interval", (None, None))
+        sure = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
+        lines.append(
+            f"| {name} | {one['pairs']} | {one['accuracy']:.3f}{sure} | {one['ranking']:.3f}"
+            f" | {one['ranking_before']:.3f} | {one['margin']:.3f} | {one['divergence']:.4f} |"
+        )
+    return "\n".join(lines)
