@@ -153,6 +153,7 @@ def pack_level(
     environment: str = "DefaultEnvironment",
     seed: int = 0,
     model_name: str = "",
+    record: Mapping[str, object] | None = None,
 ) -> PackedLevel:
     """Write a level.
 
@@ -170,6 +171,7 @@ def pack_level(
         environment: one of `ENVIRONMENTS`.
         seed: goes into the drawn cover and the record of how the level was made.
         model_name: for that record.
+        record: more for it, as plain JSON values.
 
     Raises:
         ValueError: no map, an unknown difficulty or environment, a tempo out of range, maps whose
@@ -216,7 +218,7 @@ def pack_level(
         environment=environment,
         preview_start=round(loudest_start(samples, _ANALYSIS_RATE) + padding.seconds, 2),
         preview_duration=min(PREVIEW_SECONDS, round(length, 2)),
-        custom_data=_custom_data(seed, model_name),
+        custom_data=_custom_data(seed, model_name, record or {}),
     )
     with tempfile.TemporaryDirectory(prefix="saberlm-") as folder:
         audio = prepare_audio(song_path, padding.seconds, Path(folder))
@@ -257,7 +259,7 @@ def loudest_start(
     return float(np.argmax(energy[width:] - energy[: len(energy) - width]) * step / sample_rate)
 
 
-def _custom_data(seed: int, model_name: str) -> dict[str, object]:
+def _custom_data(seed: int, model_name: str, record: Mapping[str, object]) -> dict[str, object]:
     """Which program made the level, and the declaration that BeatSaver's terms ask for."""
     try:
         ours = version("saberlm")
@@ -267,5 +269,5 @@ def _custom_data(seed: int, model_name: str) -> dict[str, object]:
         "_editors": {"_lastEditedBy": "saberlm", "saberlm": {"version": ours}},
         "_contributors": [{"_role": "Automapper", "_name": "saberlm", "_iconPath": ""}],
         "_information": [DECLARATION],
-        "_saberlm": {"automapper": True, "model": model_name, "seed": seed},
+        "_saberlm": {"automapper": True, "model": model_name, "seed": seed, **record},
     }

@@ -222,6 +222,20 @@ def make_request(
     return MapRequest(encoding, conditions, logits, seed, density)
 
 
+def request_for(
+    model: SaberForConditionalGeneration,
+    encoding: SongEncoding,
+    song: Song,
+    conditions: Conditions,
+    seed: int,
+) -> MapRequest:
+    """A row for one difficulty of a song, what nobody said completed; ``seed`` is the song's, from
+    which each difficulty has its own."""
+    own_seed = seed * 10 + DIFFICULTIES.index(conditions.difficulty or "Expert")
+    complete = completed(model, song, conditions)
+    return make_request(model, encoding, song, complete, own_seed)
+
+
 def _tick_seconds(song: Song, num_ticks: int) -> torch.Tensor:
     """Song time of the model's ticks, in single precision as ever."""
     if song.bpm_events:
@@ -266,12 +280,9 @@ def map_song(
     timings = {} if timings is None else timings
     started = time.perf_counter()
     encoding = encode_song(loaded.model, loaded.frontend, song)
-    requests = []
-    for conditions in asked:
-        name = conditions.difficulty or "Expert"
-        complete = completed(loaded.model, song, conditions)
-        seed = params.seed * 10 + DIFFICULTIES.index(name)
-        requests.append(make_request(loaded.model, encoding, song, complete, seed))
+    requests = [
+        request_for(loaded.model, encoding, song, conditions, params.seed) for conditions in asked
+    ]
     timings["encode"] = time.perf_counter() - started
     started = time.perf_counter()
     made = Engine(loaded.model).generate(requests, params, progress)

@@ -18,26 +18,36 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from saberlm.prompts.errors import HeaderError
+
 VERBS = {
     "map": "make a playable level from a song",
+    "batch": "make levels of many songs, going on where it was stopped",
+    "app": "make and look at levels in the browser",
+    "preview": "write a page that plays a level in 3D",
     "tempo": "find a song's tempo and beats",
     "check": "say whether a level is valid, what is in it and how it plays",
     "evaluate": "map held-out songs and judge the maps beside human ones",
     "compare": "say what moved between two evaluations beyond the noise",
     "convert": "turn a level into another version of the format",
     "tokens": "print a level's token stream",
-    "data": "turn a folder of maps into a dataset",
+    "data": "fetch maps, turn them into a dataset, find pairs of better and worse",
     "train": "train a model on such a dataset",
 }
 EXTRA_OF_PACKAGE = {
     "accelerate": "train",
     "bitsandbytes": "train",
     "datasets": "train",
+    "httpx2": "train",
     "peft": "train",
     "trl": "train",
     "audiotools": "dac",
     "dac": "dac",
     "flash_attn": "gpu",
+    "fastapi": "app",
+    "gradio": "app",
+    "starlette": "app",
+    "uvicorn": "app",
     "matplotlib": "report",
     "mir_eval": "test",
 }
@@ -82,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"expected the package {package}, found it is not installed; "
             f'it comes with an extra: pip install "saberlm[{extra}]"',
         )
+    except HeaderError as error:  # its second and third line point at the place
+        print(f"saberlm {verb}: error: {error}", file=sys.stderr)
+        return 1
     except (ValueError, OSError) as error:
         return _fail(verb, str(error) or type(error).__name__)
 

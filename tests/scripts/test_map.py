@@ -217,3 +217,44 @@ def test_bad_flags_are_refused_before_the_long_work(
     assert says.lower() in said.lower()
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_prompt_by_hand_is_followed_and_a_wrong_one_pointed_at(
+    song: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("map", song, "--model", model_dir, "--bpm", 120, "--offset", 0.31, "--json")
+    out = tmp_path / "a.zip"
+    code, printed, _ = run(
+        capsys, *given, "-o", out, "--prompt", "Difficulty: Hard | NJS: 17 | Lights: off"
+    )
+    assert code == 0
+    hard = json.loads(printed)["difficulties"]["Hard"]
+    assert (hard["njs"], hard["lights"]) == (17.0, 0)
+    code, printed, said = run(
+        capsys, *given, "-o", tmp_path / "b.zip", "--prompt", "Difficulty: Hard | NPS: quick"
+    )
+    assert (code, printed) == (1, "")
+    first, shown, carets = said.rstrip("\n").split("\n")
+    assert "expected a number" in first
+    assert shown[carets.index("^") : carets.rindex("^") + 1] == "quick"
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_a_full_spread_and_candidates_from_the_command_line(
+    song: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.zip"
+    code, printed, said = run(
+        capsys, "map", song, "--model", model_dir, "--bpm", 120, "--offset", 0.31, "--json", "-o",
+        out, "--full-spread", "-d", "Hard", "Expert", "--candidates", 2, "--redo-weak",
+    )  # fmt: skip
+    assert code == 0
+    summary = json.loads(printed)
+    assert {name: len(rows) >= 2 for name, rows in summary["scores"].items()} == {
+        "Hard": True,
+        "Expert": True,
+    }
+    notes = {name: row["notes"] for name, row in summary["difficulties"].items()}
+    assert notes["Hard"] < notes["Expert"]
+    assert said.count("candidate: ") >= 4
+    assert check_level(out).valid

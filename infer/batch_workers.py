@@ -1,0 +1,151 @@
+"""Worker processes of a batch run: each has its own model and takes a group of songs at a time.
+
+A worker that dies (memory, a crash in a library) is replaced; the songs of its group are tried
+again one by one, and one that ends a worker twice is reported. Workers end with the run, however
+it ends.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from saberlm.infer.batch_run import (
+    BatchSettings,
+    DiskFullError,
+    Groups,
+    Job,
+    Row,
+    Say,
+    failed_row,
+    map_jobs,
+    work_folder,
+)
+
+ROW, IDLE, STOPPED = "row", "idle", "stopped"
+
+
+@dataclass
+class _Worker:
+    """A process, the pipe to it, and the jobs of its group that are not settled."""
+
+    process: SpawnProcess
+    pipe: Connection
+    left: list[Job] = field(default_factory=list)
+
+    def give(self, group: Sequence[Job]) -> None:
+        self.left = list(group)
+        self.pipe.send(list(group))
+
+
+def in_workers(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Row]:
+    """Rows of all groups, as workers finish them.
+
+    Raises:
+        ValueError: what ended a worker before it took any song (no such model).
+        DiskFullError: a worker found the disk full.
+    """
+    waiting = deque(list(group) for group in groups)
+    count = min(settings.workers, len(waiting))
+    workers = [_start(settings) for _ in range(count)]
+    suspects: set[str] = set()
+    try:
+        for worker in workers:
+            worker.give(waiting.popleft())
+        while any(worker.left for worker in workers) or waiting:
+            for pipe in wait([worker.pipe for worker in workers]):
+                worker = next(one for one in workers if one.pipe is pipe)
+                try:
+                    kind, value = worker.pipe.recv()
+                except (EOFError, OSError):
+                    workers.remove(worker)
+                    yield from _after_death(worker, waiting, suspects, say)
+                    if waiting:
+                        workers.append(_start(settings))
+                        workers[-1].give(waiting.popleft())
+                    continue
+                if kind == ROW:
+                    worker.left = [j for j in worker.left if j.item.output != value["output"]]
+                    yield value
+                elif kind == STOPPED:
+                    raise value
+                elif waiting:
+                    worker.give(waiting.popleft())
+    finally:
+        for worker in workers:
+            worker.process.kill()
+            worker.process.join()
+            worker.pipe.close()
+
+
+def _after_death(
+    worker: _Worker, waiting: deque[list[Job]], suspects: set[str], say: Say
+) -> Iterator[Row]:
+    """Songs of a dead worker wait again, each alone; one that killed a second one has failed."""
+    worker.process.join()
+    worker.pipe.close()
+    code = worker.process.exitcode
+    again = []
+    for job in worker.left:
+        if job.item.output in suspects and len(worker.left) == 1:
+            error = RuntimeError(
+                f"the process that mapped it ended twice ({code}): likely out of memory; try fewer"
+                " --workers or --rows"
+            )
+            yield failed_row(job.item, error)
+        else:
+            suspects.add(job.item.output)
+            again.append([job])
+    if again:
+        say(f"a worker ended ({code}): trying its {len(again)} songs again, one by one")
+    waiting.extendleft(reversed(again))
+
+
+def _start(settings: BatchSettings) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, settings), daemon=True)
+    process.start()
+    theirs.close()  # so that the worker's end is the only one, and its death an end of file
+    return _Worker(process, ours)
+
+
+def _work(pipe: Connection[Any, Any], settings: BatchSettings) -> None:
+    """A worker's life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears ctrl-C, and ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    import torch
+
+    torch.set_num_threads(
+        max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // settings.workers))
+    )
+    try:
+        tempfile.tempdir = str(work_folder(settings.out))
+        mapper = settings.mapper()
+        while True:
+            for row in map_jobs(mapper, pipe.recv(), settings.out):
+                pipe.send((ROW, row))
+            pipe.send((IDLE, None))
+    except DiskFullError as error:
+        pipe.send((STOPPED, error))
+    except (ValueError, OSError) as error:
+        pipe.send((STOPPED, ValueError(str(error))))
+    except EOFError:
+        return
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed ends at once."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

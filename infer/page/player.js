@@ -1,0 +1,155 @@
+// The song and the clock that everything follows: the sound's own place, smoothed from frame to
+// frame. Without a sound that this browser can play it is a plain clock.
+
+const LOOK_AHEAD_SECONDS = 0.12;
+
+export class Player {
+  constructor() {
+    this.audio = new Audio();
+    this.audio.preload = 'auto';
+    this.silent = true;
+    this.seconds = 0;
+    this.length = 1;
+    this.rate = 1;
+    this.playing = false;
+    this.onStop = () => {};
+    this.audio.addEventListener('ended', () => this.stop());
+    this.audio.addEventListener('error', () => {
+      if (this.audio.currentSrc) this.silent = true;
+    });
+  }
+
+  // `bytes` is the sound or null; `end` is where the level's last object is. Resolves to whether
+  // the sound can be played.
+  async load(bytes, end) {
+    this.pause();
+    this.seconds = 0;
+    this.last = performance.now();
+    this.length = Math.max(1, end + 2);
+    this.silent = true;
+    if (this.address) URL.revokeObjectURL(this.address);
+    this.address = null;
+    if (!bytes) {
+      this.audio.removeAttribute('src');
+      return false;
+    }
+    this.address = URL.createObjectURL(new Blob([bytes], { type: kindOf(bytes) }));
+    const ready = new Promise((resolve) => {
+      const done = (playable) => () => resolve(playable);
+      this.audio.addEventListener('loadedmetadata', done(true), { once: true });
+      this.audio.addEventListener('error', done(false), { once: true });
+    });
+    this.audio.src = this.address;
+    const playable = await ready;
+    this.silent = !playable;
+    if (playable && Number.isFinite(this.audio.duration)) this.length = this.audio.duration;
+    return playable;
+  }
+
+  async play() {
+    if (this.playing) return;
+    if (this.seconds >= this.length - 0.05) this.seek(0);
+    this.playing = true;
+    this.last = performance.now();
+    if (this.silent) return;
+    this.audio.playbackRate = this.rate;
+    this.audio.preservesPitch = true;
+    try {
+      await this.audio.play();
+    } catch {
+      this.playing = !this.audio.paused; // the browser wants a click first, or pause() came before
+    }
+  }
+
+  pause() {
+    this.playing = false;
+    this.audio.pause();
+  }
+
+  stop() {
+    this.pause();
+    this.onStop();
+  }
+
+  seek(seconds) {
+    this.seconds = Math.min(Math.max(seconds, 0), this.length);
+    if (!this.silent) this.audio.currentTime = this.seconds;
+  }
+
+  setRate(rate) {
+    this.rate = rate;
+    this.audio.playbackRate = rate;
+  }
+
+  setVolume(volume) {
+    this.audio.volume = volume;
+  }
+
+  // Called once a frame; returns the song's second. The sound's own clock moves in steps: ours runs
+  // on evenly and leans towards it.
+  tick() {
+    const now = performance.now();
+    const step = Math.min((now - this.last) / 1000, 0.5);
+    this.last = now;
+    if (!this.playing) return this.seconds;
+    if (this.silent) {
+      this.seconds += step * this.rate;
+      if (this.seconds >= this.length) this.stop();
+    } else {
+      const moving = !this.audio.paused && this.audio.readyState > 2;
+      const guess = this.seconds + (moving ? step * this.rate : 0);
+      const off = this.audio.currentTime - guess;
+      this.seconds = Math.abs(off) > 0.15 ? this.audio.currentTime : guess + off * 0.1;
+    }
+    return this.seconds;
+  }
+}
+
+function kindOf(bytes) {
+  const start = String.fromCharCode(...bytes.slice(0, 4));
+  if (start === 'OggS') return 'audio/ogg';
+  return start === 'RIFF' ? 'audio/wav' : 'audio/mpeg';
+}
+
+// A tick at every note, to hear whether the map sits on the song.
+export class NoteSounds {
+  constructor() {
+    this.on = false;
+    this.next = 0;
+  }
+
+  toggle() {
+    this.on = !this.on;
+    this.context ??= new AudioContext();
+    this.context.resume();
+    return this.on;
+  }
+
+  // `times` are the notes' seconds in order.
+  tick(times, seconds, playing, rate) {
+    if (!this.on || !playing || seconds < this.reached - 0.2 || seconds > this.reached + 0.5) {
+      this.reached = seconds;
+      this.next = times.findIndex((time) => time > seconds);
+      if (this.next < 0) this.next = times.length;
+      if (!this.on || !playing) return;
+    }
+    this.reached = seconds;
+    while (this.next < times.length && times[this.next] < seconds + LOOK_AHEAD_SECONDS * rate) {
+      const wait = Math.max(0, (times[this.next] - seconds) / rate);
+      if (times[this.next] !== times[this.next - 1]) this.click(this.context.currentTime + wait);
+      this.next += 1;
+    }
+  }
+
+  click(at) {
+    const tone = this.context.createOscillator();
+    const gain = this.context.createGain();
+    tone.type = 'triangle';
+    tone.frequency.value = 1800;
+    gain.gain.setValueAtTime(0.25, at);
+    gain.gain.exponentialRampToValueAtTime(0.001, at + 0.04);
+    tone.connect(gain).connect(this.context.destination);
+    tone.start(at);
+    tone.stop(at + 0.05);
+  }
+}

@@ -1,0 +1,273 @@
+"""Songs in, levels out, for several people at once: what stands behind the page of `saberlm app`.
+
+A `Studio` holds one model and a folder. A `Job` is one person's songs: it waits for its turn, can
+be stopped at any bar, and goes on with the next song when one fails. Knows no page.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import shutil
+import threading
+import time
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from saberlm.adapter.audio import audio_info, load_audio
+from saberlm.eval.report import LevelReport, check_level
+from saberlm.infer.level_request import LevelRequest
+from saberlm.infer.mapper import Mapper
+from saberlm.infer.onsets import RATE
+from saberlm.infer.preview import preview_page, write_page
+from saberlm.infer.tags import read_meta
+from saberlm.infer.tempo import estimate_tempo
+from saberlm.infer.tempo_estimate import TempoEstimate
+
+MAX_SONG_SECONDS = 30 * 60.0
+KEPT_SECONDS = 24 * 3600.0
+"""How long finished levels stay."""
+_UNFIT_FOR_NAMES = re.compile(r'[<>:/\\|?*"\x00-\x1f]+')
+_WAIT_SECONDS = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+class StoppedError(Exception):
+    """The person stopped the job, or left."""
+
+
+@dataclass(frozen=True)
+class HeardFile:
+    """A song as it was found: title and artist, length in seconds, tempo; or the problem with
+    it, in words, and then no tempo."""
+
+    path: Path
+    title: str
+    artist: str
+    seconds: float = 0.0
+    tempo: TempoEstimate | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class MadeLevel:
+    """A finished level: its key, whose it is and what was asked; its zip and its preview page, and
+    what the judge says."""
+
+    key: str
+    owner: str
+    request: LevelRequest
+    title: str
+    archive: Path
+    page: Path
+    report: LevelReport
+    tempo: TempoEstimate
+    made: float = field(default_factory=time.time)
+
+
+@dataclass
+class Job:
+    """One person's songs on their way to levels; read its fields at any time."""
+
+    owner: str
+    requests: Sequence[LevelRequest]
+    stage: str = "starting"
+    song: int = 0
+    bars: int = 0
+    num_bars: int = 0
+    decode_started: float = 0.0
+    levels: list[MadeLevel] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    finished: bool = False
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """Ends the job at its next bar."""
+        self._stop.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody stopped it."""
+        return self._stop.is_set()
+
+    def check(self) -> None:
+        """Raises `StoppedError` once somebody stopped it."""
+        if self._stop.is_set():
+            raise StoppedError
+
+    def advance(self, done: int, total: int) -> None:
+        """Takes the decoder's progress, in bars of rows."""
+        if not self.bars:
+            self.decode_started = time.monotonic()
+        self.bars, self.num_bars = done, total
+        self.check()
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Of decoding this song, at the pace so far; None while that is unknown."""
+        if not 0 < self.bars < self.num_bars:
+            return None
+        pace = (time.monotonic() - self.decode_started) / self.bars
+        return pace * (self.num_bars - self.bars)
+
+
+class Studio:
+    """Maps songs one after another, for whoever asks.
+
+    Args:
+        root: an empty folder for levels; whoever makes the studio removes it.
+        model: a shipped model or a model folder.
+    """
+
+    def __init__(self, root: Path, model: str = "nano", *, device: str = "cpu") -> None:
+        self.root = root
+        self.levels: dict[str, MadeLevel] = {}
+        self.jobs: dict[str, Job] = {}
+        self._model, self._device = model, device
+        self._turn = threading.Lock()
+
+    @cached_property
+    def mapper(self) -> Mapper:
+        """The model, loaded when it is first needed.
+
+        Raises:
+            ValueError: as `Mapper.from_pretrained`.
+        """
+        return Mapper.from_pretrained(self._model, device=self._device)
+
+    def hear(self, path: Path) -> HeardFile:
+        """A song's tags, length and tempo; a file that cannot be mapped gets the reason."""
+        meta = read_meta(path)
+        seconds = 0.0
+        try:
+            seconds = _checked_length(audio_info(path).seconds)  # before it is decoded
+            samples = load_audio(path, RATE)[0]
+            seconds = _checked_length(len(samples) / RATE)  # not every header states it
+            tempo = estimate_tempo(samples, RATE)
+        except (ValueError, OSError) as error:
+            return HeardFile(path, meta.title, meta.artist, seconds, None, plain(error, path))
+        return HeardFile(path, meta.title, meta.artist, seconds, tempo)
+
+    def start(self, owner: str, requests: Sequence[LevelRequest]) -> Job:
+        """Begins a job in the background; an older one of the same owner is stopped."""
+        self.stop(owner)
+        self._forget_old()
+        job = self.jobs[owner] = Job(owner, requests)
+        threading.Thread(target=self._run, args=(job,), name="saberlm-job", daemon=True).start()
+        return job
+
+    def stop(self, owner: str) -> None:
+        """Stops the owner's job, if one is running."""
+        job = self.jobs.get(owner)
+        if job is not None:
+            job.stop()
+
+    def made_by(self, owner: str) -> list[MadeLevel]:
+        """The owner's levels, the newest first."""
+        return [one for one in reversed(list(self.levels.values())) if one.owner == owner]
+
+    def archive_of(self, keys: Sequence[str]) -> Path:
+        """One zip with the zips of several levels in it.
+
+        Raises:
+            KeyError: a level that is not there.
+        """
+        found = [self.levels[key] for key in keys]
+        out = self.root / f"{secrets.token_urlsafe(12)}.zip"
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+            names: set[str] = set()
+            for one in found:
+                name = one.archive.name
+                while name in names:
+                    name = f"{Path(name).stem}_.zip"
+                names.add(name)
+                archive.write(one.archive, name)
+        return out
+
+    def _run(self, job: Job) -> None:
+        try:
+            for index, request in enumerate(job.requests):
+                job.song, job.bars, job.num_bars = index, 0, 0
+                self._wait(job)
+                try:
+                    self._map(job, request)
+                finally:
+                    self._turn.release()
+        except StoppedError:
+            job.stage = "stopped"
+        else:
+            job.stage = "done"
+        finally:
+            job.finished = True
+
+    def _wait(self, job: Job) -> None:
+        job.stage = "waiting for another song to be finished"
+        while not self._turn.acquire(timeout=_WAIT_SECONDS):
+            job.check()
+
+    def _map(self, job: Job, request: LevelRequest) -> None:
+        """One song; a problem with it is noted, and the next one's turn comes."""
+        path = Path(request.song)
+        try:
+            job.stage = "listening"
+            heard = self.mapper.listen(request)
+            job.check()
+            job.stage = "mapping"
+            level = self.mapper.map(heard, progress=job.advance)
+            job.stage = "packing"
+            key = secrets.token_urlsafe(12)
+            folder = self.root / key
+            folder.mkdir()
+            archive = folder / f"{safe_name(request.artist, request.title or path.stem)}.zip"
+            level.save(archive)
+            job.stage = "judging"
+            report = check_level(archive)
+            page = folder / "preview.html"
+            write_page(page, preview_page(archive, report))
+            job.check()
+            title = report.title or archive.stem
+            made = MadeLevel(key, job.owner, request, title, archive, page, report, level.tempo)
+            self.levels[key] = made
+            job.levels.append(made)
+        except StoppedError:
+            raise
+        except (ValueError, OSError) as error:
+            job.problems.append(f"{path.name}: {plain(error, path)}")
+        except Exception:  # one song's fault must not end the others'
+            _log.exception("mapping %s failed", path.name)
+            job.problems.append(
+                f"{path.name}: something went wrong inside saberlm; the terminal says more"
+            )
+
+    def _forget_old(self) -> None:
+        for key, one in list(self.levels.items()):
+            if time.time() - one.made > KEPT_SECONDS:
+                del self.levels[key]
+                shutil.rmtree(one.archive.parent, ignore_errors=True)
+
+
+def _checked_length(seconds: float) -> float:
+    if seconds > MAX_SONG_SECONDS:
+        raise ValueError(
+            f"expected a song of at most {MAX_SONG_SECONDS / 60:.0f} minutes, found one of"
+            f" {seconds / 60:.0f}; a whole album?"
+        )
+    return seconds
+
+
+def plain(error: Exception, path: Path) -> str:
+    """An error in words, without the folders that people did not choose."""
+    said = str(error) or type(error).__name__
+    return " ".join(said.replace(f"{path}: ", "").replace(str(path.parent), "").split())
+
+
+def safe_name(artist: str | None, title: str) -> str:
+    """A file name for a level that every system takes."""
+    whole = f"{artist} - {title}" if artist else title
+    plain_name = " ".join(_UNFIT_FOR_NAMES.sub(" ", whole).split())
+    return plain_name.strip(" .")[:80].strip() or "level"

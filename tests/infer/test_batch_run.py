@@ -1,0 +1,339 @@
+"""Batch runs: each song once, whatever happens in between."""
+
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from saberlm.infer import batch_run, rounds
+from saberlm.infer.batch_folder import LOCK_NAME, SUMMARY_NAME, WORK_NAME, locked, made_here
+from saberlm.infer.batch_requests import find_requests
+from saberlm.infer.batch_run import BatchSettings, DiskFullError, run_batch
+from saberlm.infer.mapper import MappedLevel
+from saberlm.prompts.mapfile import read_level
+
+RATE = 22_050
+GRID = {"bpm": 120.0, "offset": 0.0, "max_segment_tokens": 30}
+
+
+@pytest.fixture(scope="module")
+def model_dir(tiny_model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    tiny_model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def songs(tmp_path: Path) -> Path:
+    """Five songs of noise, one in a folder of its own with another's name, and a bad one."""
+    folder = tmp_path / "songs"
+    (folder / "more").mkdir(parents=True)
+    for i, name in enumerate(["a.wav", "b.wav", "c.wav", "more/a.wav"]):
+        noise = np.random.default_rng(i).normal(size=RATE * (6 + i)).astype(np.float32) * 0.1
+        soundfile.write(folder / name, noise, RATE)
+    (folder / "bad.mp3").write_text("no music\n" * 40)
+    (folder / "notes.txt").write_text("not a song")
+    return folder
+
+
+def rows_of(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / SUMMARY_NAME).read_text().splitlines()]
+
+
+def whole_levels(out: Path) -> dict[str, bytes]:
+    """Every level of a folder, read whole."""
+    for path in out.glob("*.zip"):
+        assert read_level(path).difficulties
+        assert made_here(path)
+    return {path.name: path.read_bytes() for path in out.glob("*.zip")}
+
+
+def test_folders_files_and_lines_become_requests_with_names_of_their_own(songs: Path) -> None:
+    listed = songs / "list.jsonl"
+    listed.write_text(
+        '{"song": "a.wav", "difficulties": ["Hard"], "nps": 3}\n\n'
+        '{"song": "a.wav", "output": "mine.zip", "temperature": 0.5}\n'
+    )
+    items = find_requests([songs, listed, songs / "b.wav"], {"seed": 3, "nps": 4.0})
+    names = [item.output for item in items]
+    assert len(names) == len({name.lower() for name in names}) == 7
+    assert {"b.zip", "c.zip", "bad.zip", "mine.zip"} <= set(names)
+    assert sum(name.startswith("a-") for name in names) == 3
+    assert items == find_requests([songs, listed], {"seed": 3, "nps": 4.0})
+    by_name = {item.output: item.request for item in items}
+    assert by_name["mine.zip"].sampling.temperature == 0.5
+    assert (by_name["b.zip"].nps, by_name["b.zip"].seed) == (4.0, 3)
+    hard = next(item.request for item in items if item.request.difficulties == ("Hard",))
+    assert hard.nps == 3.0
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"song": "a.wav", "difficulty": "Hard"}', "difficult"),
+        ('{"song": "a.wav", "nps": "many"}', "nps: expected a number"),
+        ('{"song": "a.wav", "lights": 1}', "lights: expected true or false"),
+        ('{"song": "a.wav", "difficulties": ["Insane"]}', "Insane"),
+        ('{"song": "a.wav", "prompt": "NPS: fast"}', "fast"),
+        ('{"song": "a.wav", "output": "../x.zip"}', "output"),
+        ('{"nps": 3}', "song"),
+        ('["a.wav"]', "JSON object"),
+        ("{", "line 2"),
+    ],
+)
+def test_a_bad_line_is_refused_with_its_number(songs: Path, line: str, says: str) -> None:
+    listed = songs / "list.jsonl"
+    listed.write_text(f'{{"song": "b.wav"}}\n{line}\n')
+    with pytest.raises(ValueError, match="line 2") as caught:
+        find_requests([listed], {})
+    assert says in str(caught.value)
+
+
+def test_two_levels_of_one_name_are_refused(songs: Path) -> None:
+    listed = songs / "list.jsonl"
+    listed.write_text(
+        '{"song": "a.wav", "output": "x.zip"}\n{"song": "b.wav", "output": "X.zip"}\n'
+    )
+    with pytest.raises(ValueError, match=r"line 2.*name of its own"):
+        find_requests([listed], {})
+
+
+def test_a_run_reports_the_bad_song_and_a_second_one_does_nothing_anew(
+    songs: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    settings = BatchSettings(out, str(model_dir), rows=3)
+    items = find_requests([songs], GRID)
+    said: list[str] = []
+    result = run_batch(items, settings, say=said.append)
+    assert (result.made, result.skipped, result.failed) == (4, 0, 1)
+    assert any("bad.mp3" in text for text in said)
+    levels = whole_levels(out)
+    assert len(levels) == 4
+    rows = rows_of(out)
+    assert [row["output"] for row in rows] == [item.output for item in items]
+    assert [row["status"] for row in rows].count("failed") == 1
+    assert sorted(p.name for p in out.iterdir() if p.suffix != ".zip") == [LOCK_NAME, SUMMARY_NAME]
+
+    times = {path: path.stat().st_mtime_ns for path in out.glob("*.zip")}
+    result = run_batch(items, settings)
+    assert (result.made, result.skipped, result.failed) == (0, 4, 1)
+    assert times == {path: path.stat().st_mtime_ns for path in out.glob("*.zip")}
+    assert rows_of(out) == rows
+
+    # other settings, another song under the old name: both are made anew
+    result = run_batch(find_requests([songs], {**GRID, "seed": 5}), settings)
+    assert (result.made, result.skipped) == (4, 0)
+    assert whole_levels(out).keys() == levels.keys()
+
+
+def test_rows_of_a_song_do_not_depend_on_its_neighbours(
+    songs: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    items = [item for item in find_requests([songs], GRID) if item.output != "bad.zip"]
+    for rows in (1, 8):
+        run_batch(items, BatchSettings(tmp_path / str(rows), str(model_dir), rows=rows))
+    assert whole_levels(tmp_path / "1") == whole_levels(tmp_path / "8")
+
+
+def test_a_lost_summary_comes_back_from_the_levels(
+    songs: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    settings = BatchSettings(out, str(model_dir))
+    items = find_requests([songs / "a.wav", songs / "b.wav"], GRID)
+    run_batch(items, settings)
+    text = (out / SUMMARY_NAME).read_text()
+    (out / SUMMARY_NAME).write_text(text[: len(text) - 20])  # cut by a kill
+    assert run_batch(items, settings).skipped == 2
+    assert [row["status"] for row in rows_of(out)] == ["done", "done"]
+    assert len({row["output"] for row in rows_of(out)}) == 2
+
+
+def test_a_file_that_no_run_made_is_left_alone(
+    songs: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.zip").write_bytes(b"mine")
+    result = run_batch(find_requests([songs / "a.wav"], GRID), BatchSettings(out, str(model_dir)))
+    assert result.failed == 1
+    assert (out / "a.zip").read_bytes() == b"mine"
+
+
+def test_a_second_run_on_the_folder_is_refused_and_a_stale_lock_is_noticed(
+    songs: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    settings = BatchSettings(out, str(model_dir))
+    with (
+        locked(out),
+        pytest.raises(ValueError, match=rf"found process {os.getpid()} on .* at work"),
+    ):
+        run_batch([], settings)
+    (out / LOCK_NAME).write_text("process 999999 on elsewhere\n")
+    (out / ".a.zip.x1.part").write_bytes(b"half")
+    (out / WORK_NAME).mkdir()
+    said: list[str] = []
+    assert run_batch([], settings, say=said.append).songs == 0
+    assert "999999" in said[0]
+    assert sorted(path.name for path in out.iterdir()) == [LOCK_NAME, SUMMARY_NAME]
+    said.clear()
+    run_batch([], settings, say=said.append)
+    assert said == []
+
+
+def test_a_song_that_decoding_fails_on_is_found_and_reported(
+    songs: Path, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = rounds.to_beatmap
+
+    def to_beatmap(generated: Any, song: Any) -> Any:
+        if abs(song.seconds - 7) < 0.1:  # b.wav
+            raise RuntimeError("a fault of ours")
+        return plain(generated, song)
+
+    monkeypatch.setattr(rounds, "to_beatmap", to_beatmap)
+    items = find_requests([songs / f"{name}.wav" for name in "abc"], GRID)
+    out = tmp_path / "out"
+    result = run_batch(items, BatchSettings(out, str(model_dir)))
+    assert (result.made, result.failed) == (2, 1)
+    assert whole_levels(out).keys() == {"a.zip", "c.zip"}
+    errors = {row["output"]: row.get("error") for row in rows_of(out)}
+    assert errors == {"a.zip": None, "b.zip": "RuntimeError: a fault of ours", "c.zip": None}
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_is_done(
+    songs: Path, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    settings = BatchSettings(out, str(model_dir), rows=1)
+    items = find_requests([songs / "a.wav", songs / "b.wav"], GRID)
+    written = []
+    save = MappedLevel.save
+
+    def full(self: MappedLevel, path: Any, **more: Any) -> Any:
+        if written:
+            raise OSError(28, "No space left on device")
+        written.append(path)
+        return save(self, path, **more)
+
+    monkeypatch.setattr(MappedLevel, "save", full)
+    with pytest.raises(DiskFullError, match=r"disk full.*run the same command again"):
+        run_batch(items, settings)
+    monkeypatch.undo()
+    assert len(whole_levels(out)) == 1
+    result = run_batch(items, settings)
+    assert (result.made, result.skipped) == (1, 1)
+
+
+def test_an_interrupt_leaves_no_half_level(
+    songs: Path, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("saberlm.prompts.levelzip._copy", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(find_requests([songs / "a.wav"], GRID), BatchSettings(out, str(model_dir)))
+    assert sorted(path.name for path in out.iterdir()) == [LOCK_NAME, SUMMARY_NAME]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks a process that has used torch")
+def test_a_run_killed_at_random_is_finished_by_the_next(
+    songs: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    for i in range(8):
+        shutil.copy(songs / f"{'abc'[i % 3]}.wav", many / f"song {i}.wav")
+    out = tmp_path / "out"
+    items = find_requests([many], GRID)
+    settings = BatchSettings(out, str(model_dir), rows=1)
+    seed = random.SystemRandom().randrange(10**6)
+    chance = random.Random(seed)
+
+    def run() -> None:
+        torch.set_num_threads(1)  # a forked child has no other threads
+        run_batch(items, settings)
+
+    kept: dict[str, int] = {}
+    for _ in range(3):
+        process = multiprocessing.get_context("fork").Process(target=run)
+        process.start()
+        wanted, end = len(kept) + chance.randint(0, 2), time.monotonic() + 60
+        while process.is_alive() and len(list(out.glob("*.zip"))) < wanted:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+        time.sleep(chance.random() * 0.4)
+        process.kill()
+        process.join()
+        now = {path.name: path.stat().st_mtime_ns for path in out.glob("*.zip")}
+        assert kept.items() <= now.items(), f"made anew, seed {seed}"
+        kept = now
+        whole_levels(out)
+    result = run_batch(items, settings)
+    assert (result.songs, result.failed) == (8, 0)
+    assert result.skipped == len(kept), f"seed {seed}"
+    now = {path.name: path.stat().st_mtime_ns for path in out.glob("*.zip")}
+    assert kept.items() <= now.items()
+    assert now.keys() == {item.output for item in items}
+    whole_levels(out)
+    assert [row["output"] for row in rows_of(out)] == sorted(now)
+    assert not list(out.glob(".*.part"))
+
+
+@pytest.mark.slow
+def test_workers_make_the_same_levels_and_a_dying_one_is_replaced(
+    songs: Path, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [item for item in find_requests([songs], GRID) if item.output != "bad.zip"]
+    run_batch(items, BatchSettings(tmp_path / "one", str(model_dir), rows=1))
+    from saberlm.infer import batch_workers
+
+    give = batch_workers._Worker.give
+    died = []
+
+    def give_and_kill(self: Any, group: Any) -> None:
+        give(self, group)
+        if not died:
+            died.append(self.process.pid)
+            os.kill(self.process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(batch_workers._Worker, "give", give_and_kill)
+    said: list[str] = []
+    settings = BatchSettings(tmp_path / "two", str(model_dir), workers=2, rows=2)
+    result = run_batch(items, settings, say=said.append)
+    assert (result.made, result.failed) == (4, 0)
+    assert any("one by one" in text for text in said)
+    assert whole_levels(tmp_path / "one") == whole_levels(tmp_path / "two")
+
+
+def test_the_command_says_by_its_exit_code_whether_any_failed(
+    songs: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from saberlm.scripts.cli import main
+
+    command = ["batch", "--out", str(tmp_path / "out"), "--model", str(model_dir), "--json"]
+    assert main([*command, str(songs / "a.wav")]) == 0
+    assert json.loads(capsys.readouterr().out)["made"] == 1
+    assert main([*command, str(songs / "a.wav"), str(songs / "bad.mp3")]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["made"], told["skipped"], told["failed"]) == (0, 1, 1)
+    assert main([*command, str(songs / "more" / "nothing.wav"), "--nps", "99"]) == 1
+    assert "nps" in capsys.readouterr().err
+    assert batch_run.weights_digest(model_dir) != ""
