@@ -12,14 +12,14 @@ map: .venv/.core
 	.venv/bin/saberlm map "$(SONG)" -o "$(OUT)" $(ARGS)
 
 test: .venv/.dev
-	.venv/bin/python -m pytest -q -m "not slow and not gpu and not weights"
+	.venv/bin/python -m pytest -q -m "not slow and not gpu and not weights and not browser"
 
 check: .venv/.dev types
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy -p saberlm
 	.venv/bin/lint-imports
-	.venv/bin/python -m pytest -q -m "not slow and not gpu and not weights"
+	.venv/bin/python -m pytest -q -m "not slow and not gpu and not weights and not browser"
 
 # mypy cannot follow an editable install: it reads the rooms through links
 types:

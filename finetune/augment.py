@@ -28,10 +28,10 @@ def augment_features(features: np.ndarray, random: Random) -> np.ndarray:
     out = features.copy()
     frames, width = out.shape
     if width == _NUM_MELS + _NUM_FLUX:
-        bands = int(rng.integers(-_MOST_PITCH, _MOST_PITCH + 1))
+        pitch = int(rng.integers(-_MOST_PITCH, _MOST_PITCH + 1))
         if rng.random() < 0.5:
-            out[:, :_NUM_MELS] = _moved(out[:, :_NUM_MELS], 2 * bands)
-            out[:, _NUM_MELS:] = _moved(out[:, _NUM_MELS:], bands)
+            out[:, :_NUM_MELS] = _moved(out[:, :_NUM_MELS], 2 * pitch)
+            out[:, _NUM_MELS:] = _moved(out[:, _NUM_MELS:], pitch)
         tone = np.interp(
             np.arange(_NUM_MELS), np.linspace(0, _NUM_MELS - 1, 5), rng.normal(0, 0.4, 5)
         )

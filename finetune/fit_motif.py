@@ -9,7 +9,7 @@ and Mercer, 1980).
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,8 +144,8 @@ def fit_weights(guesses: list[Guess]) -> dict[tuple[int, int], float]:
     """The weights that make the guesses likeliest, by order and count."""
     weights: dict[tuple[int, int], float] = {}
     for _ in range(ROUNDS):
-        credit: Counter[tuple[int, int]] = Counter()
-        weighed: Counter[tuple[int, int]] = Counter()
+        credit: defaultdict[tuple[int, int], float] = defaultdict(float)
+        weighed: defaultdict[tuple[int, int], float] = defaultdict(float)
         for guess in guesses:
             chances = _through_orders(guess, weights)
             reached = 1.0  # the chance that the token came from this order or a lower one

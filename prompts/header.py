@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def header_of_ids(ids: list[int]) -> str:
 def drop_fields(conditions: Conditions, chance: float, random: Random) -> Conditions:
     """Each field unknown with ``chance``, except that lights are never hidden: the bars show them
     or do not. Of the style's words each goes with `STYLE_WORD_DROPOUT`, if any chance is given."""
-    dropped: dict[str, str | None] = {
+    dropped: dict[str, Any] = {
         f.name: None for f in fields(conditions) if f.name != "lights" and random.random() < chance
     }
     if chance > 0 and conditions.style is not None and "style" not in dropped:

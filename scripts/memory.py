@@ -50,21 +50,32 @@ def render(args: argparse.Namespace) -> str:
     )
     rank, batch = int(run["lora_rank"]), int(run["per_device_train_batch_size"])
     checkpointing = bool(run.get("gradient_checkpointing"))
+    pairs = "pairs_dir" in run  # of preferences: two rows each, and the LoRA alone trains
+    rows = 2 * batch if pairs else batch
     parts = memory_gb(
         sizes,
-        tokens=batch * args.row_tokens,
+        tokens=rows * args.row_tokens,
         rank=rank,
         quantize=str(run.get("quantize", "none")),
         checkpointing=checkpointing,
         tower=5_000_000,
         gpus=args.gpus,
+        lora_alone=pairs,
+        eight_bit="8bit" in str(run.get("optim")),
     )
-    flops = flops_per_token(sizes, context=args.row_tokens, rank=rank, checkpointing=checkpointing)
+    flops = flops_per_token(
+        sizes,
+        context=args.row_tokens,
+        rank=rank,
+        checkpointing=checkpointing,
+        lora_alone=pairs,
+    )
     speed = args.gpus * args.share * PEAK_TFLOPS[args.gpu] * 1e12 / flops
     lines = [
         f"{name}: {sizes.body / 1e6:.0f} M weights in the base, {sizes.lora(rank) / 1e6:.1f} M in"
         f" the LoRA of rank {rank}, {sizes.ends / 1e6:.1f} M in the map vocabulary",
-        f"{batch} rows of {args.row_tokens} tokens on each of {args.gpus} {args.gpu}:",
+        f"{rows} rows of {args.row_tokens} tokens{' (pairs)' if pairs else ''} on each of"
+        f" {args.gpus} {args.gpu}:",
         *(f"  {part:<12}{gb:8.1f} GB" for part, gb in parts.items()),
         f"{flops / 1e9:.2f} GFLOP a token; at {args.share:.0%} of {PEAK_TFLOPS[args.gpu]:.0f}"
         f" TFLOP/s each {speed:,.0f} tokens/s,"

@@ -99,6 +99,22 @@ def test_parts_follow_their_rules() -> None:
         assert parts["total"] == pytest.approx(sum(v for k, v in parts.items() if k != "total"))
 
 
+def test_preference_trains_the_lora_alone() -> None:
+    """By hand for Llama-3-8B: layers in bf16, vocabulary and tower in float32, 42 M of LoRA."""
+    sizes = DecoderSizes(4096, 32, 32, 8, 14_336, 1728, 128)
+    told = {"tokens": 1000, "rank": 16, "tower": 5_000_000, "lora_alone": True}
+    plain, eight = memory_gb(sizes, **told), memory_gb(sizes, **told, eight_bit=True)
+    assert plain["base"] == pytest.approx(1e-9 * (2 * sizes.body + 4 * (sizes.ends + 5e6)))
+    assert plain["trained"] == pytest.approx(16e-9 * sizes.lora(16))
+    assert eight["trained"] == pytest.approx(10e-9 * sizes.lora(16))
+    assert sizes.lora(16) == pytest.approx(42e6, rel=0.01)
+    four = memory_gb(sizes, **told, quantize="nf4", eight_bit=True)
+    assert four["base"] < 0.3 * plain["base"]
+    assert flops_per_token(sizes, context=900, rank=16, lora_alone=True) < flops_per_token(
+        sizes, context=900, rank=16
+    )
+
+
 def test_arithmetic_of_a_token() -> None:
     """Six operations a weight where all is trained, four where only a LoRA is; torch counts the
     same."""
@@ -121,7 +137,14 @@ def test_arithmetic_of_a_token() -> None:
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("sft_135m", 24), ("sft_1b", 24), ("sft_1b_qlora", 8), ("sft_8b", 40), ("sft_8b_qlora", 16)],
+    [
+        ("sft_135m", 24),
+        ("sft_1b", 24),
+        ("sft_1b_qlora", 8),
+        ("sft_8b", 40),
+        ("sft_8b_qlora", 16),
+        ("dpo_8b", 24),
+    ],
 )
 def test_configs_fit_the_cards_that_they_name(name: str, most: float) -> None:
     from saberlm.scripts.memory import render

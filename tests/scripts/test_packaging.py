@@ -19,7 +19,9 @@ EXTRAS = {
     "accelerate",
     "bitsandbytes",
     "dac",
+    "fastapi",
     "flash_attn",
+    "gradio",
     "matplotlib",
 }
 
@@ -51,7 +53,7 @@ def test_the_wheel_holds_everything(tmp_path: Path) -> None:
     wanted = {
         f"saberlm/{path.relative_to(ROOT).as_posix()}"
         for room in ROOMS
-        for pattern in ("*.py", "py.typed", "pretrained/*/*", "configs/*.yaml")
+        for pattern in ("*.py", "py.typed", "pretrained/*/*", "configs/*.yaml", "page/**/*.*")
         for path in (ROOT / room).glob(pattern)
     }
     assert "saberlm/adapter/pretrained/nano/model.safetensors" in wanted, "the default model ships"
