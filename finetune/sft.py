@@ -45,6 +45,7 @@ from saberlm.prompts import vocab as v
 _log = logging.getLogger(__name__)
 
 
+TOWER_NAME = "tower.safetensors"
 HEARING = ("interleaved", "ticks", "none")
 
 
@@ -68,7 +69,8 @@ class RunConfig:
     lora_alpha: int = 32
     lora_dropout: float = 0.05
     quantize: str = "none"  # nf4 holds the base in 4 bits
-    tower_from: str | None = None  # a saberlm model (name or folder) whose tower to start with
+    # a saberlm model (name or folder), or a folder of warm_tower's, whose tower to start with
+    tower_from: str | None = None
     minutes: float = 60.0
     slice_minutes: float = 0.0  # stop this call then, with a checkpoint to resume from; 0 for never
     warmup_minutes: float = 15.0
@@ -144,7 +146,7 @@ def new_config(run: RunConfig, num_features: int = 120) -> SaberConfig:
     )
     audio = (
         SaberConfig.from_pretrained(model_folder(run.tower_from)).audio_config
-        if run.tower_from
+        if run.tower_from and not (Path(run.tower_from) / TOWER_NAME).exists()
         else SaberAudioConfig(
             frontend=run.frontend,
             frontend_path=run.frontend_path,
@@ -380,8 +382,8 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     checkpoint = newest_checkpoint(output) if resume else None
     model = make_model(run, args, train[0].frames.shape[1])
     tower = model.model.audio_tower
-    if run.tower_from and not run.base_model:
-        _load_tower(tower, model_folder(run.tower_from))
+    if run.tower_from:
+        _load_tower(tower, run.tower_from)
     elif not run.base_model and checkpoint is None:
         fit_feature_statistics(tower, train)
         _warm_tower(tower, run, args, train, valid)
@@ -483,7 +485,8 @@ def make_model(
 ) -> SaberForConditionalGeneration:
     """The model that a run begins with: from scratch, from one to go on from, or on a base."""
     if run.base_model and not run.on_base:
-        return base_model(run.base_model, tick_latents=run.tick_latents)
+        folder = str(model_folder(run.base_model))
+        return base_model(folder, tick_latents=run.tick_latents)
     if not run.on_base:
         return SaberForConditionalGeneration(new_config(run, num_features))
     lora, config, name = run.lora(), new_config(run, num_features), run.decoder
@@ -516,7 +519,7 @@ def _warm_tower(
     """Warm the tower up, or take it as an earlier try of this run left it."""
     from safetensors.torch import load_file, save_file
 
-    warm = Path(args.output_dir) / "tower.safetensors"
+    warm = Path(args.output_dir) / TOWER_NAME
     if warm.exists():
         tower.load_state_dict(load_file(warm))
         _log.info("tower taken from %s", warm)
@@ -538,15 +541,18 @@ def _warm_tower(
             temporary.replace(warm)
 
 
-def _load_tower(tower: SaberAudioTower, folder: Path) -> None:
-    """The tower of a trained model, whole or on a base.
+def _load_tower(tower: SaberAudioTower, name: str) -> None:
+    """The tower of a trained model, whole or on a base, or one that was warmed up alone.
 
     Raises:
         ValueError: no weights there, or not those of such a tower.
     """
     from safetensors import safe_open
 
+    alone = Path(name) / TOWER_NAME
+    folder = alone.parent if alone.exists() else model_folder(name)
     files = [*folder.glob("model.safetensors"), *folder.glob("adapter_model.safetensors")]
+    files = [alone] if alone.exists() else files
     if not files:
         raise ValueError(f"tower_from: expected a saberlm model folder, found no weights: {folder}")
     state = {}
@@ -554,6 +560,8 @@ def _load_tower(tower: SaberAudioTower, folder: Path) -> None:
         for name in f.keys():  # noqa: SIM118 - no dictionary
             if "model.audio_tower." in name:
                 state[name.partition("audio_tower.")[2]] = f.get_tensor(name).float()
+            elif files == [alone]:
+                state[name] = f.get_tensor(name).float()
     missing = tower.load_state_dict(state, strict=False).missing_keys
     if missing:
         raise ValueError(
