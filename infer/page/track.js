@@ -120,8 +120,8 @@ export class Track {
     const color = this.colors[note.color];
     if (note.time <= time) {
       const share = (time - note.time) / PAST_SECONDS;
-      const faded = color.clone().lerp(PALE, 0.25).multiplyScalar(0.8 * (1 - share));
-      this.put('spark', x, y, 0, 0, 0.5 + 0.6 * share, faded);
+      const faded = color.clone().multiplyScalar(1 - share);
+      this.put('spark', x, y, 0, 0, 0.4 + 0.4 * share, faded);
       return;
     }
     const radians = noteRadians(note.direction, note.angle);

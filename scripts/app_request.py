@@ -1,0 +1,100 @@
+"""From the fields of the page to requests; what was found and not touched is left to be found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from saberlm.infer.level_request import LevelRequest
+from saberlm.infer.studio import HeardFile
+
+PARTS = ("lights", "walls", "bombs", "arcs", "chains")
+AWAY_FROM_STYLE = 1.5
+"""Guidance away from a style that is not wanted."""
+_SHOWN_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class SongFields:
+    """A song's fields on the page; None for an empty number."""
+
+    title: str
+    artist: str
+    bpm: float | None
+    offset: float | None
+
+    @classmethod
+    def of(cls, heard: HeardFile) -> SongFields:
+        """What the page shows of a song as it was found."""
+        if heard.tempo is None:
+            return cls(heard.title, heard.artist, None, None)
+        bpm, offset = heard.tempo.bpm, heard.tempo.offset_seconds
+        return cls(
+            heard.title, heard.artist, round(bpm, _SHOWN_DIGITS), round(offset, _SHOWN_DIGITS)
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of the page, as its fields give them."""
+
+    difficulties: list[str]
+    style: list[str] | None
+    parts: list[str]
+    nps: float | None
+    njs: float | None
+    avoid: list[str] | None
+    rating: float
+    playability: str
+    candidates: float
+    seed: float | None
+
+
+KINDS = tuple(field.name for field in fields(Settings))
+
+
+def make_requests(
+    heard: Sequence[HeardFile], songs: Sequence[SongFields], settings: Settings
+) -> list[LevelRequest]:
+    """One request for each song that can be mapped.
+
+    Raises:
+        ValueError: no such song, no difficulty, or a value that means nothing; in words for the
+            page.
+    """
+    usable = [(one, said) for one, said in zip(heard, songs, strict=False) if one.tempo is not None]
+    if not usable:
+        raise ValueError("Drop a song first." if not heard else "None of these can be mapped.")
+    if not settings.difficulties:
+        raise ValueError("Choose a difficulty at least.")
+    return [_request(one, said, settings) for one, said in usable]
+
+
+def _request(heard: HeardFile, said: SongFields, settings: Settings) -> LevelRequest:
+    found = SongFields.of(heard)
+    off = [part for part in PARTS if part not in settings.parts and part != "lights"]
+    avoid = ", ".join(settings.avoid or [])
+    given: dict[str, Any] = {
+        "difficulties": settings.difficulties,
+        "style": ", ".join(settings.style or []) or None,
+        "lights": "lights" in settings.parts,
+        "prompt": " | ".join(f"{part.capitalize()}: off" for part in off) or None,
+        "nps": settings.nps or None,
+        "njs": settings.njs or None,
+        "rating": settings.rating,
+        "playability": settings.playability,
+        "candidates": settings.candidates,
+        "seed": settings.seed or 0,
+        "title": said.title.strip() or found.title,
+        "artist": said.artist.strip(),
+    }
+    if avoid:
+        given |= {"negative_style": avoid, "cfg_scale": AWAY_FROM_STYLE}
+    if (said.bpm, said.offset) != (found.bpm, found.offset):
+        # one that was not touched holds as it was found, with all its digits
+        tempo = heard.tempo
+        assert tempo is not None, "only songs with a tempo are mapped"
+        given["bpm"] = tempo.bpm if said.bpm == found.bpm else said.bpm or None
+        given["offset"] = tempo.offset_seconds if said.offset == found.offset else said.offset
+    return LevelRequest.of(heard.path, **given)

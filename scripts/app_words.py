@@ -1,0 +1,137 @@
+"""What the page of `saberlm app` says, as HTML in which every word from outside is text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from saberlm.eval.verdict import verdict
+from saberlm.infer.level_request import LevelRequest
+from saberlm.infer.studio import HeardFile, Job, MadeLevel
+from saberlm.infer.tempo_report import LOW_CONFIDENCE
+
+HEADING = (
+    "<h1>saberlm</h1><p>Drop in a song, get a Beat Saber level: notes, walls, bombs and lights."
+    " Everything happens on this machine.</p>"
+)
+PLACEHOLDER = '<div class="sl-note">Your levels will appear here, each with a preview.</div>'
+TERMS = (
+    "<p><b>Before you upload a level to BeatSaver:</b> say in the upload form that a program made"
+    " it (“AI / automapper”); the level says so itself. BeatSaver removes levels that hide it,"
+    " and warns, then closes the account. Declared ones may be taken down after 90 days. The song"
+    " belongs to its makers: upload only what you may. Play the level yourself first.</p>"
+)
+
+
+def notice(text: str, kind: str = "") -> str:
+    """A box with a message; ``kind`` is ``bad``, ``warn`` or nothing."""
+    style = f"sl-note sl-{kind}" if kind else "sl-note"
+    return f'<div class="{style}" role="status">{escape(text)}</div>'
+
+
+def heard_words(one: HeardFile) -> str:
+    """What was found of a song."""
+    name = f"<b>{escape(one.path.name)}</b>"
+    if one.tempo is None:
+        return name + notice(one.problem, "bad")
+    tempo = one.tempo
+    said = f"{_clock(one.seconds)}, {tempo.bpm:.6g} BPM"
+    if tempo.events:
+        said += f" at first, {len(tempo.events)} changes of tempo"
+    said += f", {tempo.confidence:.0%} sure"
+    words = f"{name}<br><span>{escape(said)}</span>"
+    if tempo.confidence < LOW_CONFIDENCE:
+        others = "; ".join(
+            f"{other.bpm:.6g} BPM from {other.offset_seconds:.3f} s" for other in tempo.alternatives
+        )
+        words += notice(
+            "The beat is likely wrong: look it up and write it below"
+            + (f". It could also be {others}." if others else "."),
+            "warn",
+        )
+    return words
+
+
+def progress_words(job: Job) -> str:
+    """How far a job is, and what went wrong with its songs."""
+    count, total = len(job.levels), len(job.requests)
+    problems = "".join(notice(problem, "bad") for problem in job.problems)
+    if job.finished:
+        of_all = f"{count} of {total} level{'s' if total != 1 else ''} made"
+        if job.stopped:
+            return notice(f"Stopped; {of_all}.", "warn") + problems
+        return (notice(f"Done: {of_all}.") if count else "") + problems
+    share = job.bars / job.num_bars if job.num_bars else 0.0
+    song = f"Song {job.song + 1} of {total}: " if total > 1 else ""
+    words = f"{song}{job.stage}"
+    if job.num_bars and job.stage == "mapping":
+        words += f", bar {job.bars} of {job.num_bars}"
+        left = job.seconds_left
+        if left is not None:
+            words += f", {_clock(left)} left"
+    bar = f'<div class="sl-bar"><i style="width:{100 * share:.1f}%"></i></div>'
+    return f"{bar}{notice(words)}{problems}"
+
+
+def level_cards(levels: Sequence[MadeLevel]) -> str:
+    """The finished levels, each with the judge's verdict and its links."""
+    cards = "".join(_card(one) for one in levels)
+    if len(levels) > 1:
+        keys = ",".join(one.key for one in levels)
+        cards = f'<p><a class="sl-all" href="levels/{keys}" download>All as one zip</a></p>{cards}'
+    return cards
+
+
+def frame(level: MadeLevel) -> str:
+    """The preview of a level; the cards' links show others in it."""
+    return (
+        f'<iframe class="sl-frame" name="sl-preview" title="preview" src="preview/{level.key}"'
+        ' sandbox="allow-scripts" allow="autoplay; fullscreen"></iframe>'
+    )
+
+
+def _card(level: MadeLevel) -> str:
+    report = level.report
+    rows = []
+    for one in report.difficulties:
+        counts = one.counts
+        name = "Expert+" if one.name == "ExpertPlus" else one.name
+        numbers = (
+            f"{counts.notes} notes, {counts.nps:.1f} a second, {one.judgement.lights.events} light"
+            " events."
+        )
+        words = escape(f"{numbers} {verdict(one.judgement)}")
+        rows.append(f"<li><b>{escape(name)}</b>: {words}</li>")
+    warned = ""
+    if not report.valid:
+        first = report.errors[0].message
+        warned += notice(f"Not valid, do not upload it: {first}", "bad")
+    if level.tempo.confidence < LOW_CONFIDENCE:
+        warned += notice(
+            f"The beat is likely off ({level.tempo.confidence:.0%} sure): write the right BPM and"
+            " first beat, and make it again.",
+            "warn",
+        )
+    if any(one.counts.notes == 0 for one in report.difficulties):
+        warned += notice("A difficulty has no notes.", "warn")
+    listed = "".join(rows)
+    return (
+        f'<div class="sl-level"><h3>{escape(level.title)}</h3>'
+        f"<p>{escape(_asked(level.request))}</p>{warned}<ul>{listed}</ul>"
+        f'<div class="sl-links"><a href="level/{level.key}" download>Download</a>'
+        f'<a class="sl-second" href="preview/{level.key}" target="sl-preview">Preview</a>'
+        f'<a class="sl-second" href="preview/{level.key}" download="{escape(level.archive.stem)}'
+        '.html">Preview as a file to send</a></div></div>'
+    )
+
+
+def _asked(request: LevelRequest) -> str:
+    said = [f"seed {request.seed}"]
+    said += [f"style: {request.style}"] if request.style else []
+    said += [f"{request.candidates} candidates"] if request.candidates > 1 else []
+    return ", ".join(said)
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02}"

@@ -1,0 +1,99 @@
+"""The page's fields become requests, and its words hold no markup from outside."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from saberlm.infer.level_request import LevelRequest
+from saberlm.infer.studio import HeardFile, Job
+from saberlm.infer.tempo_estimate import Reading, TempoEstimate
+from saberlm.scripts.app_request import PARTS, Settings, SongFields, make_requests
+from saberlm.scripts.app_words import heard_words, level_cards, notice, progress_words
+
+TEMPO = TempoEstimate(127.99912345, 0.24712345, 0.87, "found")
+HEARD = HeardFile(Path("/songs/a.ogg"), "Tune", "Somebody", 51.2, TEMPO)
+BAD = HeardFile(Path("/songs/b.ogg"), "b", "", problem="expected a song")
+SETTINGS = Settings(["Expert"], None, list(PARTS), None, None, None, 9, "soft", 1, 0)
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def test_a_tempo_that_was_not_touched_is_found_anew_with_its_changes() -> None:
+    (request,) = make_requests([HEARD], [SongFields.of(HEARD)], SETTINGS)
+    assert (request.bpm, request.offset) == (None, None)
+    assert (request.title, request.artist, request.song) == ("Tune", "Somebody", HEARD.path)
+    assert request.lights
+    assert request.prompt is None
+
+
+def test_a_tempo_that_was_changed_is_given() -> None:
+    shown = SongFields.of(HEARD)
+    (one,) = make_requests([HEARD], [replace(shown, bpm=64.0)], SETTINGS)
+    assert (one.bpm, one.offset) == (64.0, TEMPO.offset_seconds)
+    (other,) = make_requests([HEARD], [replace(shown, offset=0.5)], SETTINGS)
+    assert (other.bpm, other.offset) == (TEMPO.bpm, 0.5)
+    (emptied,) = make_requests([HEARD], [replace(shown, bpm=None, offset=None)], SETTINGS)
+    assert (emptied.bpm, emptied.offset) == (None, None)
+
+
+def test_every_setting_reaches_the_request() -> None:
+    settings = Settings(
+        ["Hard", "Expert"], ["tech", "my own"], ["walls"], 5.5, 16, ["chill"], 7, "strict", 3, 42
+    )
+    (request,) = make_requests([HEARD], [SongFields("T", " ", 128, 0.1)], settings)
+    assert request.difficulties == ("Hard", "Expert")
+    assert (request.style, request.nps, request.njs) == ("tech, my own", 5.5, 16)
+    assert (request.rating, request.candidates, request.seed) == (7, 3, 42)
+    assert (request.sampling.playability, request.sampling.negative_style) == ("strict", "chill")
+    assert request.sampling.cfg_scale > 1
+    for conditions in request.conditions:
+        assert (conditions.lights, conditions.bombs, conditions.arcs, conditions.chains) == (
+            False, False, False, False,
+        )  # fmt: skip
+        assert conditions.walls is not False
+
+
+def test_songs_that_cannot_be_mapped_are_left_out_and_none_is_an_error() -> None:
+    fields = [SongFields.of(BAD), SongFields.of(HEARD)]
+    assert [one.song for one in make_requests([BAD, HEARD], fields, SETTINGS)] == [HEARD.path]
+    with pytest.raises(ValueError, match="Drop a song"):
+        make_requests([], [], SETTINGS)
+    with pytest.raises(ValueError, match="None of these"):
+        make_requests([BAD], fields, SETTINGS)
+    with pytest.raises(ValueError, match="difficulty"):
+        make_requests([HEARD], [SongFields.of(HEARD)], replace(SETTINGS, difficulties=[]))
+    with pytest.raises(ValueError, match="nps"):
+        make_requests([HEARD], [SongFields.of(HEARD)], replace(SETTINGS, nps=99))
+
+
+def test_no_word_from_outside_is_markup() -> None:
+    evil = HeardFile(Path(f"/songs/{EVIL[:-1]}.ogg"), EVIL, EVIL, problem=EVIL)
+    report = SimpleNamespace(valid=False, errors=[SimpleNamespace(message=EVIL)], difficulties=[])
+    request = LevelRequest.of("x.ogg", style=EVIL)
+    level = SimpleNamespace(
+        key="k", title=EVIL, archive=Path(f'{EVIL[:-1]}".zip'), report=report, tempo=TEMPO,
+        request=request,
+    )  # fmt: skip
+    job = Job("me", [request], problems=[EVIL], finished=True)
+    for words in (heard_words(evil), notice(EVIL), level_cards([level]), progress_words(job)):
+        assert "<img" not in words
+        assert "&lt;img" in words
+
+
+def test_an_unsure_beat_is_marked_and_the_others_are_offered() -> None:
+    unsure = replace(TEMPO, confidence=0.2, alternatives=(Reading(64, 0.5, 0.1),))
+    words = heard_words(replace(HEARD, tempo=unsure))
+    assert "sl-warn" in words
+    assert "64 BPM" in words
+    assert "sl-warn" not in heard_words(HEARD)
+
+
+def test_progress_says_bars_and_time_left() -> None:
+    job = Job("me", [LevelRequest.of("x.ogg")] * 2, stage="mapping", song=1)
+    job.advance(1, 40)
+    job.bars = 10
+    words = progress_words(job)
+    assert "width:25.0%" in words
+    assert "Song 2 of 2: mapping, bar 10 of 40" in words
+    assert "left" in words

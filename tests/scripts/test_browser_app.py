@@ -1,0 +1,212 @@
+"""The app in a real browser: from the song to the zip, stopping, bad files, two people.
+
+Runs with ``pytest -m browser`` where Chromium and the extra ``browser`` are there. With
+``SABERLM_SCREENSHOTS`` naming a folder, pictures of the pages are put there.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser_kit import CHROMIUM, DEMO_SONG, FLAGS, picture_of, served, until
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not on the PATH"),
+    pytest.mark.filterwarnings("ignore"),  # of gradio's and uvicorn's own plans
+]
+pytest.importorskip("gradio", reason="the extra browser is not installed")
+sync_api = pytest.importorskip("playwright.sync_api", reason="the extra browser is not installed")
+
+EVIL = "<img src=x onerror=alert(1)>"
+PATIENCE_MILLISECONDS = 120_000
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from saberlm.infer.studio import Studio
+
+    return Studio(tmp_path_factory.mktemp("app") / "levels")
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes each bar take a second, as on a slow machine, until it is called with 0."""
+    from saberlm.infer.studio import Job
+
+    pause = [1.0]
+    advance = Job.advance
+
+    def slow(job: Job, done: int, total: int) -> None:
+        advance(job, done, total)
+        end = time.monotonic() + pause[0]
+        while time.monotonic() < end and not job.stopped:
+            time.sleep(0.01)
+
+    monkeypatch.setattr(Job, "advance", slow)
+    return lambda seconds: pause.__setitem__(0, seconds)
+
+
+@pytest.fixture(scope="module")
+def address(studio: Any) -> Iterator[str]:
+    from saberlm.scripts.app_server import make_app
+
+    with served(make_app(studio, studio.root.parent / "uploads")) as where:
+        yield where
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Any, address: str) -> Iterator[Any]:
+    """Opens the app as another person each time; nothing may be asked of another machine."""
+    contexts = []
+    outside: list[str] = []
+
+    def visit(width: int = 1280, height: int = 900) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
+        page.on("request", lambda r: _note_outside(r.url, address, outside))
+        page.on("dialog", lambda dialog: outside.append(f"a script ran: {dialog.message}"))
+        page.goto(address)
+        page.wait_for_selector("#go")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert outside == []
+
+
+def _note_outside(url: str, address: str, outside: list[str]) -> None:
+    if not url.startswith((address, "data:", "blob:")):
+        outside.append(url)
+
+
+def drop(page: Any, *paths: Path) -> None:
+    page.set_input_files("#songs input[type=file]", [str(path) for path in paths])
+
+
+def choose_only(page: Any, name: str) -> None:
+    for box in page.locator("#difficulties input").all():
+        box.set_checked(box.get_attribute("name") == name)
+
+
+def shoot(page: Any, name: str) -> None:
+    folder = os.environ.get("SABERLM_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=f"{folder}/{name}.png")
+
+
+def test_from_the_song_to_the_zip_with_a_stop_between(
+    visit: Any, slowly: Any, tmp_path: Path
+) -> None:
+    from saberlm.eval.report import check_level
+
+    page = visit()
+    drop(page, DEMO_SONG)
+    page.wait_for_selector("text=128 BPM")
+    choose_only(page, "Expert")
+    page.click("#go")
+    page.wait_for_selector("#progress :text('bar ')")
+    shoot(page, "app_mapping_1280")
+    page.click("#stop")
+    page.wait_for_selector("#progress :text('Stopped')")
+    assert page.locator(".sl-level").count() == 0
+    slowly(0)
+    page.click("#go")
+    page.wait_for_selector("#progress :text('Done: 1 of 1')")
+    assert "notes" in page.inner_text(".sl-level")
+    with page.expect_download() as download:
+        page.click(".sl-links a:text-is('Download')")
+    download.value.save_as(tmp_path / "level.zip")
+    assert download.value.suggested_filename == "demo song.zip"
+    assert check_level(tmp_path / "level.zip").valid
+
+    page.wait_for_selector("#preview iframe")
+    frame = page.frame(name="sl-preview")
+    frame.wait_for_selector("body[data-ready]")
+    frame.locator("#stage").scroll_into_view_if_needed()
+    before = picture_of(frame, "#stage")
+    frame.click("#play")
+    until(lambda: frame.inner_text("#clock") > "0:04", "four seconds of the song")
+    assert picture_of(frame, "#stage") != before
+    frame.click("#play")
+    shoot(page, "app_done_1280")
+    finding = frame.locator(".finding").last
+    place = finding.locator("b").inner_text()
+    finding.click()
+    until(lambda: frame.inner_text("#clock")[:3] == place[:3], "the finding's place")
+    assert "chosen" in finding.get_attribute("class")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(800)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 390
+    page.evaluate("window.scrollTo(0, 0)")
+    shoot(page, "app_top_390")
+    page.locator("#results").scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    shoot(page, "app_done_390")
+
+
+def test_a_broken_file_gets_a_message_and_a_song_beside_it_is_mapped(
+    visit: Any, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp3"
+    broken.write_bytes(b"no song" * 100)
+    page = visit()
+    drop(page, broken)
+    page.wait_for_selector("#song-0 .sl-bad")
+    assert "expected" in page.inner_text("#song-0")
+    page.click("#go")
+    page.wait_for_selector("#progress :text('None of these')")
+
+
+def test_markup_in_a_title_is_text(visit: Any, studio: Any) -> None:
+    page = visit()
+    drop(page, DEMO_SONG)
+    page.wait_for_selector("text=128 BPM")
+    page.get_by_label("Title").first.fill(EVIL)
+    choose_only(page, "Easy")
+    page.click("#go")
+    page.wait_for_selector("#progress :text('Done')")
+    assert page.inner_text(".sl-level h3") == EVIL
+    frame = page.frame(name="sl-preview")
+    frame.wait_for_selector("body[data-ready]")
+    assert frame.inner_text("#title") == EVIL
+    assert page.locator("img[src=x]").count() == frame.locator("img[src=x]").count() == 0
+
+
+def test_two_people_at_once_and_one_of_them_leaves(visit: Any, slowly: Any, studio: Any) -> None:
+    one, other, third = visit(), visit(), visit()
+    for page in (one, other, third):
+        drop(page, DEMO_SONG)
+        page.wait_for_selector("text=128 BPM")
+        choose_only(page, "Hard")
+    before = set(studio.jobs)
+    for page in (one, other, third):
+        page.click("#go")
+        page.wait_for_selector("#stop:enabled")
+    until(lambda: len(set(studio.jobs) - before) == 3, "three jobs")
+    third.close()
+    until(lambda: any(job.stopped for job in studio.jobs.values()), "the third to be missed")
+    slowly(0)
+    for page in (one, other):
+        page.wait_for_selector("#progress :text('Done: 1 of 1')")
+        assert page.locator(".sl-level").count() == 1, "each sees their own"
+    jobs = [studio.jobs[owner] for owner in set(studio.jobs) - before]
+    until(lambda: all(job.finished for job in jobs), "all to end")
+    assert sorted(job.stopped for job in jobs) == [False, False, True]
