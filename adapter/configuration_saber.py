@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
-from transformers import AutoConfig, PreTrainedConfig
-from transformers.configuration_utils import SubConfigSpec
+from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
+
+try:
+    from transformers.configuration_utils import SubConfigSpec
+except ImportError:  # what vLLM takes, 5.19, knows `sub_configs` alone
+    SubConfigSpec = None
 
 
 @strict
@@ -47,10 +51,13 @@ class SaberConfig(PreTrainedConfig):
     """
 
     model_type = "saberlm"
-    sub_configs_defaults = {  # noqa: RUF012 - the name and shape transformers reads
-        "audio_config": SubConfigSpec(config_class=SaberAudioConfig, model_type="saberlm_audio"),
-        "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
-    }
+    if SubConfigSpec is not None:
+        sub_configs_defaults = {  # noqa: RUF012 - the name and shape transformers reads
+            "audio_config": SubConfigSpec(SaberAudioConfig, model_type="saberlm_audio"),
+            "text_config": SubConfigSpec(AutoConfig, model_type="llama"),
+        }
+    else:
+        sub_configs = {"audio_config": SaberAudioConfig, "text_config": AutoConfig}  # noqa: RUF012
 
     audio_config: Any = None  # SaberAudioConfig, or its fields
     text_config: Any = None  # a Llama configuration, or its fields
@@ -72,4 +79,10 @@ class SaberConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill the sub-configs in."""
+        if SubConfigSpec is None:
+            if not isinstance(self.audio_config, PreTrainedConfig):
+                self.audio_config = SaberAudioConfig(**(self.audio_config or {}))
+            if not isinstance(self.text_config, PreTrainedConfig):
+                fields = {"model_type": "llama", **(self.text_config or {})}
+                self.text_config = CONFIG_MAPPING[fields["model_type"]](**fields)
         super().__post_init__(**kwargs)

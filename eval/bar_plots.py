@@ -53,7 +53,14 @@ class BarPair:
 
 
 def draw_pairs(
-    pairs: Sequence[BarPair], bars: int, heading: str, made_name: str, path: Path, columns: int = 3
+    pairs: Sequence[BarPair],
+    bars: int,
+    heading: str,
+    made_name: str,
+    path: Path,
+    columns: int = 3,
+    *,
+    human_name: str = "human",
 ) -> None:
     """Draw a page of pairs.
 
@@ -64,6 +71,7 @@ def draw_pairs(
         made_name: What to call the made maps.
         path: A png or svg by its name, written whole or not at all.
         columns: Pairs beside each other; twice as many where no human's map is drawn.
+        human_name: What to call the maps on the left.
 
     Raises:
         ValueError: nothing to draw.
@@ -81,7 +89,7 @@ def draw_pairs(
         part.suptitle(pair.title, fontsize=9.5, fontweight="bold")
         axes = iter(part.subplots(1, beside, squeeze=False).flat)
         if pair.human is not None:
-            _panel(next(axes), pair.human, pair.first_beat, bars, "human")
+            _panel(next(axes), pair.human, pair.first_beat, bars, human_name)
         _panel(next(axes), pair.made, pair.first_beat, bars, made_name)
     kind = path.suffix.lstrip(".").lower() or "png"
     temporary = path.with_name(path.name + ".partial")

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from saberlm.adapter.audio import load_audio
-from saberlm.finetune.grid import FittedGrid
 from saberlm.finetune.tempo_truth import TrueTempo
 from saberlm.infer.beat_features import FORMAT, FPS, NUM_BANDS, beat_features
 from saberlm.infer.onsets import RATE
+from saberlm.prompts.grid import FittedGrid
 from saberlm.prompts.tempo import MAX_GRID_BPM, MIN_GRID_BPM
 
 BEATS_A_BAR = 4

@@ -17,12 +17,12 @@ from tqdm import tqdm
 from saberlm.adapter.audio import load_audio
 from saberlm.adapter.frontend import FrontEnd
 from saberlm.eval.timing import note_seconds
-from saberlm.finetune.grid import FittedGrid, fit_grid, on_quarters
 from saberlm.finetune.retime import conditions_of, is_lit, retime
 from saberlm.finetune.shards import INDEX_NAME, DifficultyStream, SongShard, save_shard
 from saberlm.finetune.sources import MapSource, find_sources
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import Beatmap, Difficulty
+from saberlm.prompts.grid import FittedGrid, fit_grid, on_quarters
 from saberlm.prompts.mapfile import open_level_files, read_level
 from saberlm.prompts.snap import snap
 from saberlm.prompts.tempo import TempoMap

@@ -18,7 +18,8 @@ from saberlm.eval.control import ControlRow
 from saberlm.eval.fit import notes_per_second
 from saberlm.finetune.held_out import HeldOutSong
 from saberlm.infer.engine import Engine
-from saberlm.infer.pipeline import Song, completed, encode_song, make_request, to_beatmap
+from saberlm.infer.lighting import generate_lit, make_passes
+from saberlm.infer.pipeline import Song, completed, encode_song, to_beatmap
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts.beatmap import Beatmap
 from saberlm.prompts.descriptors import DESCRIPTORS, descriptor_values
@@ -118,7 +119,7 @@ def control_rows(loaded: LoadedModel, song: HeldOutSong, plan: ControlPlan) -> l
     encoding = encode_song(loaded.model, loaded.frontend, cut)
     asks = _asks(plan)
     lights = any(one.measure == "lights" for one in DESCRIPTORS if one.word in plan.words)
-    requests = []
+    passes, settings = [], []
     for ask in asks:
         wish = Conditions(plan.difficulty, nps=ask.nps, style=ask.word, lights=lights)
         params = SamplingParams(
@@ -127,11 +128,10 @@ def control_rows(loaded: LoadedModel, song: HeldOutSong, plan: ControlPlan) -> l
             negative_style=ask.avoided,
             seed=plan.seed,
         )
-        request = make_request(
-            loaded.model, encoding, cut, completed(loaded.model, cut, wish), plan.seed
-        )
-        requests.append((request, params))
-    made = dict(Engine(loaded.model).stream(requests))
+        asked = completed(loaded.model, cut, wish)
+        passes.append(make_passes(loaded.model, encoding, cut, asked, plan.seed))
+        settings.append(params)
+    made = generate_lit(Engine(loaded.model), passes, settings)
     maps = [to_beatmap(made[i], cut)[0] for i in range(len(asks))]
     return [_row(song.key, ask, beatmap, cut) for ask, beatmap in zip(asks, maps, strict=True)]
 

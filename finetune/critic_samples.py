@@ -16,8 +16,9 @@ import torch
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.finetune.shards import SongShard
-from saberlm.infer.engine import Engine, MapRequest, SongEncoding
-from saberlm.infer.pipeline import Song, make_request
+from saberlm.infer.engine import Engine, SongEncoding
+from saberlm.infer.lighting import Passes, generate_lit, make_passes
+from saberlm.infer.pipeline import Song
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import Beatmap
@@ -90,7 +91,7 @@ def sample_maps(
         params: sampling; ``params.seed`` and the map's place seed each row.
         progress: called with bars finished.
     """
-    requests: list[MapRequest] = []
+    passes: list[Passes] = []
     about: list[tuple[SongShard, str]] = []
     for shard in shards:
         encoding = encode_shard(model, shard)
@@ -108,10 +109,10 @@ def sample_maps(
                 bombs=None,
                 walls=None,
             )
-            seed = params.seed * 1000 + len(requests)
-            requests.append(make_request(model, encoding, song, asked, seed))
+            seed = params.seed * 1000 + len(passes)
+            passes.append(make_passes(model, encoding, song, asked, seed))
             about.append((shard, asked.difficulty or "Expert"))
-    made = Engine(model).generate(requests, params, progress)
+    made = generate_lit(Engine(model), passes, [params] * len(passes), progress)
     return [
         SampledMap(
             shard.key,

@@ -2,7 +2,7 @@
 trained model, which is told better bars from worse ones.
 
 The reference is the same model with the LoRA off, its log-probabilities computed once beforehand.
-Tower, projector, embeddings and head are frozen, and the sound comes as embeddings made once. The
+Tower, projector, embeddings and head are frozen, and the sound comes as latents made once. The
 losses that fit are the ones that divide by a completion's length (``sigmoid_norm``, ``ipo``), with
 an ``sft`` term that keeps the chosen bars likely.
 """
@@ -36,7 +36,11 @@ from saberlm.adapter.preference_lora import (
 )
 from saberlm.adapter.processing_saber import SaberProcessor
 from saberlm.finetune.lora import LoraSettings
-from saberlm.finetune.preference_collator import DataCollatorForPreference, cached_encodings
+from saberlm.finetune.preference_collator import (
+    DataCollatorForPreference,
+    cached_latents,
+    check_hearing,
+)
 from saberlm.finetune.preference_corruptions import SOURCE as CORRUPTED
 from saberlm.finetune.preference_report import PairResult, measure_pairs, summary, table
 from saberlm.finetune.preferences import PreferencePair, load_pairs
@@ -96,7 +100,9 @@ class SaberDPOTrainer(DPOTrainer):
         super().__init__(*args, **kwargs)
         self.clock, self.valid = clock, valid
         self._results: tuple[int, list[PairResult]] | None = None
-        self.order = EpochSampler(len(self.train_dataset), self.args.seed, None, 1)
+        rows = self.train_dataset
+        whole = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        self.order = EpochSampler(len(rows), self.args.seed, _lengths(rows), whole)
         self.add_callback(clock)
         self.add_callback(TellEpoch(self.order))
 
@@ -201,8 +207,9 @@ def run_dpo(run: DpoRunConfig, args: DPOConfig, *, resume: bool = False) -> Path
             f"{run.data_dir}: expected the songs of the pairs, found {len(missing)} missing"
             f" ({min(missing)}, ...): likely pairs of another dataset"
         )
-    heard = cached_encodings(model, songs, Path(run.pairs_dir) / "encodings")
-    collator = DataCollatorForPreference(heard)
+    hears = model.model.projector.tick is not None
+    kept = Path(run.pairs_dir) / "latents"
+    collator = DataCollatorForPreference(cached_latents(model, songs, kept) if hears else None)
     del songs
     if run.quantize == "nf4":
         quantize_decoder(model, torch.bfloat16, "cpu" if args.use_cpu else args.device)
@@ -264,6 +271,12 @@ def _set_up(run: DpoRunConfig, args: DPOConfig) -> None:
         raise ValueError("loss_type: expected a loss over pairs beside sft, found sft alone")
 
 
+def _lengths(rows: Any) -> list[int]:
+    """Tokens of each pair's longer row: pairs of like length batch together."""
+    sides = zip(rows["prompt"], rows["chosen"], rows["rejected"], strict=True)
+    return [len(prompt) + max(len(one), len(other)) for prompt, one, other in sides]
+
+
 def _kept(pairs: list[PreferencePair], share: float, seed: int) -> list[PreferencePair]:
     corrupted = [pair for pair in pairs if pair.source == CORRUPTED]
     out = [pair for pair in pairs if pair.source != CORRUPTED]
@@ -292,6 +305,7 @@ def _load(run: DpoRunConfig, args: DPOConfig) -> SaberForConditionalGeneration:
     if on_base and not args.bf16:
         raise ValueError("expected bf16: true for a model on a base, found false")
     model = load_model(run.model, fingerprint()).model
+    check_hearing(model, run.model)
     found = (model.config.decoder_base or {}).get("name")
     if run.decoder is not None and found != run.decoder:
         raise ValueError(

@@ -17,10 +17,10 @@ import numpy as np
 
 from saberlm.eval.timing import note_seconds
 from saberlm.finetune.build import MAX_NPS, MIN_NOTES, MIN_ON_GRID
-from saberlm.finetune.grid import FittedGrid, fit_grid, on_quarters
 from saberlm.finetune.retime import conditions_of, retime
 from saberlm.finetune.sources import MapSource
 from saberlm.prompts.beatmap import Beatmap
+from saberlm.prompts.grid import FittedGrid, fit_grid, on_quarters
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.mapfile import open_level_files, read_level
 from saberlm.prompts.tempo import TempoMap

@@ -18,11 +18,13 @@ from tqdm import tqdm
 from saberlm.adapter.loading import load_model, model_folder
 from saberlm.eval.critic import load_critic
 from saberlm.finetune import preference_corruptions, preference_humans, preference_samples
+from saberlm.finetune.preference_collator import check_hearing
 from saberlm.finetune.preferences import (
     PreferencePair,
     Stretch,
     as_row,
     candidates,
+    for_play,
     pair_of,
     save_pairs,
 )
@@ -137,7 +139,7 @@ def build_pairs(
     quality = {} if maps_dir is None else manifest_quality(maps_dir / "manifest.jsonl")
     report, by_split = PairReport(), defaultdict(list)
     for split in SPLITS:
-        songs = [song for song in load_dataset(data_dir, split) if song.has_audio]
+        songs = [for_play(song) for song in load_dataset(data_dir, split) if song.has_audio]
         if not songs:
             continue
         pairs = list(_other_pairs(songs, quality, settings, report.recordings))
@@ -227,13 +229,11 @@ def _sampled_pairs(
     parts.mkdir(parents=True, exist_ok=True)
     critic = load_critic()
     model = load_model(settings.model, fingerprint()).model
+    check_hearing(model, settings.model)
     wanted = list(songs)
     Random(settings.seed).shuffle(wanted)
     stretches = preference_samples.choose_stretches(
-        wanted[: settings.songs],
-        settings.windows,
-        int(model.config.context_segments),
-        Random(f"{settings.seed} windows"),
+        wanted[: settings.songs], settings.windows, Random(f"{settings.seed} windows")
     )
     params = SamplingParams(playability="off", seed=settings.seed)
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from random import Random
 
 import numpy as np
@@ -31,7 +30,8 @@ from saberlm.finetune.preferences import (
 from saberlm.finetune.quality import Quality
 from saberlm.finetune.shards import SongShard
 from saberlm.infer.engine import Engine, MapRequest, SongEncoding
-from saberlm.infer.pipeline import Song, make_request
+from saberlm.infer.lighting import make_passes
+from saberlm.infer.pipeline import Song
 from saberlm.infer.sampling import SamplingParams
 
 SAMPLED, HUMAN = "sampled", "human"
@@ -55,28 +55,16 @@ class Sampled:
     ways: tuple[Bars, ...]
 
 
-def choose_stretches(
-    songs: Sequence[SongShard], windows: int, context_bars: int, random: Random
-) -> list[Stretch]:
+def choose_stretches(songs: Sequence[SongShard], windows: int, random: Random) -> list[Stretch]:
     """Stretches by chance, as many of each song, its difficulties in turn.
 
-    Only borders are taken before which the engine sees just the bars that the pair gives: it drops
-    half of its bars at a time (`saberlm.infer.engine`).
+    Only borders are taken before which `sample_stretches` sees just the bars that the pair gives.
 
     Args:
         songs: cached songs.
         windows: of a song.
-        context_bars: the engine's.
         random: decides.
-
-    Raises:
-        ValueError: the engine's context is not twice what a pair gives.
     """
-    if context_bars != 2 * PREFIX_BARS:
-        raise ValueError(
-            f"expected a model that sees {2 * PREFIX_BARS} bars, found {context_bars}: pairs are"
-            f" made with {PREFIX_BARS} bars before them"
-        )
     out = []
     for song in songs:
         places = [
@@ -103,49 +91,38 @@ def sample_stretches(
     samples: int,
     params: SamplingParams,
     *,
-    rows: int = 24,
-    progress: Callable[[], None] | None = None,
+    rows: int = 96,
 ) -> Iterator[list[Sampled]]:
     """Sample every stretch several times, batch by batch.
 
-    Stretches that begin at one bar are decoded together; the human's bars before are given. A
-    sample depends on the seed, its song, its place and its number alone.
+    The human's bars before are given. A sample depends on the seed, its song, its place and its
+    number alone. The engine drops half of its bars at a time, so it is told a context of twice the
+    bars that a pair gives.
 
     Args:
         model: in evaluation mode.
         stretches: where.
         samples: of each.
         params: of the sampling; masks should be off.
-        rows: most rows of a batch.
-        progress: called after each batch.
+        rows: of a batch, of which the engine takes up as many at a time as it holds.
     """
-    engine = Engine(model)
-    encodings: dict[str, SongEncoding] = {}
-    order = sorted(stretches, key=lambda at: (at.split_bar, at.song.key))
-    for _, group in groupby(order, key=lambda at: at.split_bar):
-        together = list(group)
-        size = max(1, rows // samples)
-        for i in range(0, len(together), size):
-            batch = together[i : i + size]
-            requests = []
-            for at in batch:
-                if at.song.key not in encodings:
-                    encodings[at.song.key] = _half(encode_shard(model, at.song))
-                requests += _requests(model, encodings[at.song.key], at, samples, params.seed)
-            made = iter(engine.generate(requests, params))
-            out = []
-            for at in batch:
-                ways = [next(made).bars[at.split_bar : at.end_bar] for _ in range(samples)]
-                out.append(Sampled(at, tuple([list(map(int, b)) for b in way] for way in ways)))
-            yield out
-            if progress is not None:
-                progress()
-
-
-def _half(encoding: SongEncoding) -> SongEncoding:
-    """Half the memory: every song of a run is kept."""
-    parts = {name: getattr(encoding, name).half() for name in ("latents", "embeds", "sketch")}
-    return replace(encoding, **parts)
+    engine = Engine(model, 2 * PREFIX_BARS)
+    order = sorted(stretches, key=lambda at: at.song.key)
+    size = max(1, rows // samples)
+    for i in range(0, len(order), size):
+        batch = order[i : i + size]
+        heard: dict[str, SongEncoding] = {}
+        requests = []
+        for at in batch:
+            if at.song.key not in heard:
+                heard[at.song.key] = encode_shard(model, at.song)
+            requests += _requests(model, heard[at.song.key], at, samples, params.seed)
+        made = iter(engine.generate(requests, params))
+        out = []
+        for at in batch:
+            ways = [next(made).bars[at.split_bar : at.end_bar] for _ in range(samples)]
+            out.append(Sampled(at, tuple([list(map(int, b)) for b in way] for way in ways)))
+        yield out
 
 
 def _requests(
@@ -155,12 +132,11 @@ def _requests(
     samples: int,
     seed: int,
 ) -> list[MapRequest]:
-    dtype = next(model.parameters()).dtype
-    parts = {n: getattr(encoding, n).to(dtype) for n in ("latents", "embeds", "sketch")}
     seconds = len(at.song.frames) / at.song.frame_rate
     silence = np.zeros(round(seconds * _CLOCK), dtype=np.float32)
     song = Song(silence, _CLOCK, at.song.bpm, at.song.offset_seconds)
-    first = make_request(model, replace(encoding, **parts), song, asked(at.stream), 0)
+    lit = replace(asked(at.stream), lights=True)  # what is heard is asked of a lit map
+    first = make_passes(model, encoding, song, lit, 0).notes
     fixed = {bar: at.stream.bars[bar].tolist() for bar in range(at.split_bar)}
     place = zlib.crc32(f"{at.song.key} {at.difficulty} {at.split_bar} {seed}".encode())
     return [

@@ -1,17 +1,17 @@
 """Preference pairs: two ways on from the same bars, one better than the other.
 
 A pair is a window of a few bars and not a song: over thousands of tokens sums of log-probabilities
-saturate, and which of them made the difference is lost. Its prompt is that of
-`saberlm.prompts.stream` (song sketch, header, the bars before, the opening of the next), its two
-completions are the bars that follow, the places of their sound inside. A pair says which cached
-song its sound is of; the numbers of the sound are not in it.
+saturate, and which of them made the difference is lost. It is about play, so the lights are left
+out. Its prompt is that of `saberlm.prompts.stream` for models without places for sound (header, the
+bars before, the opening of the next), its two completions are the bars that follow. A pair says
+which cached song its sound is of; the numbers of the sound are not in it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,17 @@ from saberlm.finetune.shards import DifficultyStream, SongShard
 from saberlm.finetune.windows import HEADER_TOKENS
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import Beatmap
+from saberlm.prompts.context import split_lights
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.snap import snap
-from saberlm.prompts.stream import LATENTS_PER_SEGMENT, MapPrompt
+from saberlm.prompts.stream import MapPrompt
 from saberlm.prompts.tokens import decode, encode
 
-PREFIX_BARS, COMPLETION_BARS = 4, 2
+PREFIX_BARS, COMPLETION_BARS = 8, 4
 ASKED_RATING = 9
 """What `saberlm map` asks for."""
-MAX_TOKENS = 1024
-"""Stretches of dense light shows are left out: a batch is as long as its longest row."""
+MAX_TOKENS = 896
+"""Longer stretches are left out: a batch is as long as its longest row."""
 FORMAT_NAME = "pairs.json"
 _JUDGED_BLOCKS = (
     "note",
@@ -70,7 +71,7 @@ class PreferencePair:
 
     Attributes:
         prompt: Token ids of all that is given.
-        chosen: Ids of the better bars, audio places inside.
+        chosen: Ids of the better bars.
         rejected: Ids of the worse ones.
         score_gap: By how much the first is better, in the source's own measure.
         source: Where the judgement comes from, of `saberlm.finetune.preference_data.SOURCES`.
@@ -141,6 +142,16 @@ class Stretch:
         return [b.tolist() for b in self.stream.bars[self.split_bar : self.end_bar]]
 
 
+def for_play(song: SongShard) -> SongShard:
+    """The song with its maps as pairs have them: without their lights."""
+
+    def plain(stream: DifficultyStream) -> DifficultyStream:
+        bars = tuple(np.array(split_lights(bar)[0], dtype=np.int16) for bar in stream.bars)
+        return replace(stream, conditions=replace(stream.conditions, lights=False), bars=bars)
+
+    return replace(song, difficulties=tuple(map(plain, song.difficulties)))
+
+
 def asked(stream: DifficultyStream) -> Conditions:
     """What a user would have asked for to get such a map: the header of both sides of a pair."""
     told = stream.conditions
@@ -166,7 +177,7 @@ def make_pair(
     """A pair of two ways on at a stretch.
 
     Args:
-        at: the stretch.
+        at: the stretch, of a song `for_play`.
         chosen: tokens of the better bars.
         rejected: tokens of the worse ones.
         source: see `PreferencePair`, as for the rest.
@@ -174,7 +185,7 @@ def make_pair(
         score_gap: see there.
         when: see there.
     """
-    prompt = MapPrompt(asked(at.stream), at.song.num_bars)
+    prompt = MapPrompt(asked(at.stream), at.song.num_bars, audio=False)
     given = prompt.window(at.first_bar, at.prefix, [False] * at.prefix_bars, ends=False).ids
     given += prompt.bar(at.split_bar)
 
@@ -204,9 +215,8 @@ def make_pair(
 def judged_mask(ids: Sequence[int], *, when: bool) -> list[int]:
     """Which tokens of a completion the preference is about (1) and which not (0).
 
-    Notes and all that is played count; the lights, which nobody judged, and the places of sound,
-    whose log-probabilities mean nothing, do not. With ``when`` the positions of what is played
-    count, too: else when something happens is the tower's to say (`saberlm.infer.hazard`).
+    Notes and all that is played count. With ``when`` the positions of what is played count, too:
+    else when something happens is the tower's to say (`saberlm.infer.hazard`).
     """
     tokens = np.asarray(ids, dtype=np.int64)
     judged = _JUDGED[tokens]
@@ -251,8 +261,7 @@ def candidates(
     out = []
     for first in range(max(0, stream.first_bar - 1), stream.last_bar + 2 - num_bars):
         at = Stretch(song, stream, first, prefix_bars, num_bars)
-        length = HEADER_TOKENS + song.num_bars + (2 + LATENTS_PER_SEGMENT) * num_bars
-        length += sum(map(len, stream.bars[first : at.end_bar]))
+        length = HEADER_TOKENS + sum(2 + len(bar) for bar in stream.bars[first : at.end_bar])
         if at.end_bar >= song.num_bars or length > MAX_TOKENS:
             continue
         if num_notes(at.human) < least_notes:

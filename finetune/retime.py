@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from saberlm.finetune.grid import FittedGrid
 from saberlm.prompts.beatmap import Beatmap, Difficulty
 from saberlm.prompts.descriptors import style_of
+from saberlm.prompts.grid import FittedGrid
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.retempo import move_beats
 from saberlm.prompts.tempo import TempoMap

@@ -91,6 +91,8 @@ class RunConfig:
     audio_num_layers: int = 4
     audio_dropout: float = 0.1
     tick_latents: bool = True  # what a tick sounds like joins the tokens said at it
+    # with audio: ticks, only the road from a tick's sound to its tokens learns, anew from nothing
+    freeze_decoder: bool = False
     frontend: str = "logmel"
     frontend_path: str | None = None  # of the codec when frontend is dac
     resampler: str = "perceiver"
@@ -108,6 +110,11 @@ class RunConfig:
             )
         if self.audio not in HEARING:
             raise ValueError(f"audio must be one of {', '.join(HEARING)}, found {self.audio!r}")
+        if self.freeze_decoder and (self.audio != "ticks" or not self.base_model):
+            raise ValueError(
+                "freeze_decoder: expected audio: ticks and a base_model whose decoder stays, found"
+                f" audio: {self.audio} and base_model: {self.base_model}"
+            )
         check_tasks(self.context_tasks)
         self.lora()
         if self.decoder and self.base_model and not self.on_base:
@@ -391,6 +398,8 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     if run.audio == "ticks":
         tower.requires_grad_(False)
         heard = (song_latents(tower, train), song_latents(tower, valid))
+    if run.freeze_decoder:
+        _learn_road_alone(model)
     if run.audio != "interleaved":
         model.config.audio_places = False
         model.config.context_segments = run.window_bars
@@ -448,6 +457,17 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
         model.save_pretrained(final, state_dict=state)
     (output / "log.json").write_text(json.dumps(trainer.state.log_history, indent=1))
     return final
+
+
+def _learn_road_alone(model: SaberForConditionalGeneration) -> None:
+    """Nothing but the road to the ticks learns: a decoder that learns along reads the train songs
+    off their latents and plays worse to others than deaf (EXPERIMENTS 19)."""
+    road = model.model.projector.tick
+    if road is None:
+        raise ValueError("freeze_decoder: expected a model with tick_latents, found one without")
+    model.requires_grad_(False)
+    torch.nn.init.zeros_(road.weight)
+    road.requires_grad_(True)
 
 
 @torch.no_grad()

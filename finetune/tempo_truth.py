@@ -18,8 +18,8 @@ import numpy as np
 
 from saberlm.eval.timing import note_seconds
 from saberlm.finetune.build import MIN_NOTES
-from saberlm.finetune.grid import FittedGrid, fit_grid
 from saberlm.finetune.sources import MapSource, find_sources
+from saberlm.prompts.grid import FittedGrid, fit_grid
 from saberlm.prompts.mapfile import read_level
 from saberlm.prompts.tempo import TempoMap
 

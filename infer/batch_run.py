@@ -1,7 +1,8 @@
 """Many songs in one run: what is done is skipped, one bad song is reported and the run goes on.
 
 Rows of several songs decode side by side; a level is written as soon as its song is done. One
-process does it all, or several workers take a group of songs each (`saberlm.infer.batch_workers`).
+process does it all, or several workers take a group of songs each, on this machine
+(`saberlm.infer.batch_workers`) or over a cluster (`saberlm.infer.batch_ray`).
 A run may be killed at any moment and be started again with the same command;
 `saberlm.infer.batch_folder` says why nothing is lost.
 """
@@ -55,6 +56,8 @@ class BatchSettings:
         device: ``cpu`` or ``cuda``.
         workers: processes; each has the model and the device for itself.
         rows: difficulties, candidates counted, that decode side by side in one process.
+        engine: what decodes; see `Mapper`.
+        ray: address of a Ray cluster that the workers run on; None: this machine without Ray.
     """
 
     out: Path
@@ -62,6 +65,8 @@ class BatchSettings:
     device: str = "cpu"
     workers: int = 1
     rows: int = ROWS
+    engine: str = "native"
+    ray: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what means nothing."""
@@ -73,9 +78,11 @@ class BatchSettings:
         """A mapper of a process of the run.
 
         Raises:
-            ValueError: no such model or device.
+            ValueError: no such model, device or engine.
         """
-        return Mapper.from_pretrained(self.model, device=self.device, rows=self.rows)
+        return Mapper.from_pretrained(
+            self.model, device=self.device, rows=self.rows, engine=self.engine
+        )
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ def run_batch(
     Args:
         items: from `saberlm.infer.batch_requests.find_requests`.
         settings: of the run.
-        runner: does the groups; None: this process, or ``settings.workers`` of its own.
+        runner: does the groups; None: this process, ``settings.workers`` of its own, or a cluster's.
         progress: called with each new row of the summary, how many songs are settled and how many
             there are.
         say: takes remarks for people.
@@ -144,8 +151,9 @@ def run_batch(
         try:
             waiting = _unsettled(items, weights, out, summary, counts, say)
             summary.rewrite(order)
-            run = runner or (_here if settings.workers == 1 else _in_workers)
-            for row in run(_groups(waiting, settings.workers), settings, say):
+            run = runner or _runner(settings)
+            parts = 1 if run is _here else settings.workers * GROUPS_EACH
+            for row in run(_groups(waiting, parts), settings, say):
                 counts[row["status"]] += 1
                 summary.put(row)
                 if row["status"] == FAILED:
@@ -211,10 +219,16 @@ def _settled(item: BatchItem, weights: str, out: Path, summary: Summary) -> tupl
     return Job(item, fingerprint), {}
 
 
-def _groups(jobs: Sequence[Job], workers: int) -> list[list[Job]]:
-    """Runs of songs, one for a single process, several for each of more."""
-    size = len(jobs) if workers == 1 else math.ceil(len(jobs) / (workers * GROUPS_EACH))
-    size = max(1, size)
+def _runner(settings: BatchSettings) -> Runner:
+    """What does the groups."""
+    if settings.ray is not None:
+        return _in_ray
+    return _here if settings.workers == 1 else _in_workers
+
+
+def _groups(jobs: Sequence[Job], parts: int) -> list[list[Job]]:
+    """So many runs of songs, or fewer."""
+    size = max(1, math.ceil(len(jobs) / parts))
     return [list(jobs[start : start + size]) for start in range(0, len(jobs), size)]
 
 
@@ -244,6 +258,12 @@ def _in_workers(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[R
     from saberlm.infer.batch_workers import in_workers
 
     return in_workers(groups, settings, say)
+
+
+def _in_ray(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Row]:
+    from saberlm.infer.batch_ray import in_ray
+
+    return in_ray(groups, settings, say)
 
 
 def work_folder(out: Path) -> Path:

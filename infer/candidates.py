@@ -16,7 +16,7 @@ A map without notes scores lowest.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from saberlm.eval.report import shipped_critic
 from saberlm.eval.style import StyleReference
 from saberlm.eval.usual_style import usual_style
 from saberlm.infer.given import GROUPS, SongGrid
+from saberlm.infer.lighting import without_lights
 from saberlm.infer.njs import choose_njs, peak_swings
 from saberlm.infer.pipeline import Song
 from saberlm.infer.spread import at_ticks, note_ticks
@@ -173,6 +174,7 @@ def weak_tasks(
     conditions: Conditions,
     *,
     seed: int,
+    amounts: Mapping[str, str] | None = None,
 ) -> list[WeakRange]:
     """The rows that draw a map's weak bars anew, each given the bars around its range
     (`saberlm.infer.tasks.remap_range`) and the map's own rhythm: what is placed changes, when does
@@ -184,6 +186,7 @@ def weak_tasks(
         beatmap: the map, in beats from the song's beat 0.
         conditions: as completed.
         seed: of the map.
+        amounts: of bombs and walls, as the map was asked for.
     """
     found = []
     ticks = note_ticks(beatmap, on.song)
@@ -191,8 +194,10 @@ def weak_tasks(
         tasks = []
         for attempt in range(TRIES):
             own_seed = seed + _REDO_SEED * (1 + number * TRIES + attempt)
-            task = remap_range(on, beatmap, bars, conditions, own_seed)
-            tasks.append(MapTask(at_ticks(task.request, ticks), task.merge))
+            dark = without_lights(conditions)
+            task = remap_range(on, beatmap, bars, dark, own_seed, ours=True)
+            request = replace(at_ticks(task.request, ticks), amounts=amounts or {})
+            tasks.append(MapTask(request, task.merge))
         found.append(WeakRange(bars, tuple(tasks)))
     return found
 

@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 
 from saberlm.prompts import vocab as v
+from saberlm.prompts.beatmap import NUM_COLUMNS
 from saberlm.prompts.grammar import Grammar
 from saberlm.prompts.header import Conditions
 
 LIGHT_BLOCKS = ("boost", "light", "laser", "brightness")
 ARC_BLOCKS = ("arc_start",)
+FULL_WALL_HEIGHT = 5
 
 
 class GrammarMask:
@@ -37,6 +39,16 @@ class GrammarMask:
     def step(self, state: Tensor, token: Tensor) -> Tensor:
         """States after one token a row."""
         return self.grammar.step(state, token)
+
+
+def withheld_in_v2(*, brightness: bool) -> frozenset[int]:
+    """Ids of what format 2 has no place for: angles of notes, walls other than full ones (crouch
+    walls go with them: whether a wall's height fits hangs on its row), and lights' brightness where
+    the file does not state it."""
+    blocks = ["angle", *([] if brightness else ["brightness"])]
+    walls = [i for i in v.block_range("wall") if i - v.OFFSETS["wall"] >= NUM_COLUMNS]
+    heights = [*v.block_range("wall_height")][: FULL_WALL_HEIGHT - 1]
+    return frozenset([*_ids(*blocks), *walls, *heights])
 
 
 def _ids(*blocks: str) -> list[int]:

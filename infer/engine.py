@@ -7,9 +7,9 @@ depend on its seed and not on its neighbours.
 
 The opening (sketch, header, task) stays in the cache for good, and rows of one song share what is
 equal in it. When a row's bars reach what the model was trained to see, or the decoder's room, its
-past is made anew from the newest bars. Bars that a request gives stand as they are and are not
-sampled. With guidance a row has a second slot, which hears the same bars under a header without
-what was asked.
+past is made anew from the newest bars. Bars and beginnings of bars that a request gives stand as
+they are and are not sampled. With guidance a row has a second slot, which hears the same bars
+under a header without what was asked.
 """
 
 from __future__ import annotations
@@ -305,7 +305,7 @@ class Engine:
         row.begin_bar()
         if row.past_fed:
             bar = len(row.bars) - 1
-            ids = [v.END_SEG, *row.prompt.bar(bar)]
+            ids = [v.END_SEG, *row.prompt.bar(bar), *row.bars[-1]]
             row.piece = self._embed(row.request.song, ids, bar)
         elif row.slots:
             self._feed_anew(row)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from saberlm.infer.amounts import AmountBias
 from saberlm.infer.constraints import forbidden_tokens
 from saberlm.infer.density import DensityControl
 from saberlm.infer.hazard import BarHazard
@@ -46,8 +47,9 @@ class MapRequest:
 
     ``onset_logits`` ``(T, 2)`` are the head's for this difficulty; ``density`` is None where the
     notes/s is the model's own choice. ``context`` is the task and what it is given; ``fixed`` the
-    tokens of bars that stand as they are; nothing is made from ``end_bar`` on (None: the song's
-    end).
+    tokens of bars that stand as they are, ``begun`` those that a bar to be made begins with;
+    nothing is made from ``end_bar`` on (None: the song's end). ``amounts`` says how many bombs and
+    walls (`saberlm.infer.amounts`), ``withheld`` which tokens are never said.
     """
 
     song: SongEncoding
@@ -57,7 +59,10 @@ class MapRequest:
     density: DensityControl | None = None
     context: Context | None = None
     fixed: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    begun: Mapping[int, Sequence[int]] = field(default_factory=dict)
     end_bar: int | None = None
+    amounts: Mapping[str, str] = field(default_factory=dict)
+    withheld: frozenset[int] = frozenset()
 
     @property
     def num_bars(self) -> int:
@@ -105,6 +110,8 @@ class Row:
             forbidden_tokens(request.conditions, last_bars=late, lights_only=lights_only).numpy()
             for late in (False, True)
         )
+        for forbidden in (self._forbidden, self._forbidden_late):
+            forbidden[list(request.withheld)] = True
         play = None
         if params.playability != "off":
             bpm = request.conditions.bpm or DEFAULT_BPM
@@ -115,6 +122,7 @@ class Row:
             own.append(MotifMemory(params.motif))
         if params.repetition_penalty != 1:
             own.append(PatternPenalty(params))
+        own += [AmountBias(kind, amount) for kind, amount in sorted(request.amounts.items())]
         self.sampler = RowSampler(params, request.seed, play, [*own, *biases])
         if self.rhythm is not None:
             self.rhythm.after(0, 0)
@@ -131,7 +139,8 @@ class Row:
         ticks = slice(bar * v.TICKS_PER_SEGMENT, (bar + 1) * v.TICKS_PER_SEGMENT)
         hazard = BarHazard(self._onset_logits(ticks))
         self.sampler.open_bar(bar, hazard, self._forbidden_late if late else self._forbidden)
-        self.bars.append([])
+        self.bars.append(list(self.request.begun.get(bar, ())))
+        self.sampler.give_start(self.bars[-1])
         self.open = True
 
     def close_bar(self) -> None:

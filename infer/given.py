@@ -116,13 +116,16 @@ def check_on_grid(beats: Sequence[float], bpm: float) -> None:
         )
 
 
-def given_bars(beatmap: Beatmap, song: Song, num_bars: int) -> tuple[list[list[int]], Counter[str]]:
+def given_bars(
+    beatmap: Beatmap, song: Song, num_bars: int, *, ours: bool = False
+) -> tuple[list[list[int]], Counter[str]]:
     """Tokens of every bar of a given map, for the prompt.
 
     Args:
         beatmap: in beats from the song's beat 0.
         song: on its grid.
         num_bars: bars of the song as encoded.
+        ours: it was made on this grid, on whichever ticks.
 
     Returns:
         ``num_bars`` bars, and counts of what the prompt cannot show of the map.
@@ -135,7 +138,8 @@ def given_bars(beatmap: Beatmap, song: Song, num_bars: int) -> tuple[list[list[i
     groups: dict[str, Any] = {
         name: [grid.moved(o) for o in getattr(beatmap, name)] for name in GROUPS
     }
-    check_on_grid([note.beat for note in groups["color_notes"]], song.grid_bpm)
+    if not ours:
+        check_on_grid([note.beat for note in groups["color_notes"]], song.grid_bpm)
     counts: Counter[str] = Counter()
     end = num_bars * v.TICKS_PER_SEGMENT
     for name, items in groups.items():
@@ -186,9 +190,9 @@ def described(conditions: Conditions, beatmap: Beatmap, song: Song) -> Condition
 
 
 def kept_outside(
-    beatmap: Beatmap, grid: SongGrid, bars: range, *, keep_lights: bool
+    beatmap: Beatmap, grid: SongGrid, ticks: range, *, keep_lights: bool
 ) -> tuple[Beatmap, Counter[str]]:
-    """A given map without what starts in ``bars``, every other object as it is.
+    """A given map without what starts at ``ticks``, every other object as it is.
 
     An arc with exactly one end in the range goes, too, since its note may; one that spans the
     range stays. With ``keep_lights`` the light show stays whole.
@@ -201,9 +205,9 @@ def kept_outside(
             continue
         left = []
         for item in items:
-            inside = grid.bar(item.beat) in bars
+            inside = grid.tick(item.beat) in ticks
             if name == "arcs":
-                tail_inside = grid.bar(item.tail_beat) in bars
+                tail_inside = grid.tick(item.tail_beat) in ticks
                 if inside != tail_inside:
                     counts["removed: arc across the range's border"] += 1
                     continue
@@ -225,12 +229,17 @@ def joined(kept: Beatmap, made: Beatmap) -> Beatmap:
 
 
 def within(
-    made: Beatmap, grid: SongGrid, bars: range, *, lights: bool
+    made: Beatmap, grid: SongGrid, ticks: range, *, lights: bool
 ) -> tuple[Beatmap, Counter[str]]:
-    """What was made in ``bars``, held back from what follows them: walls end where the range does,
+    """What was made at ``ticks``, held back from what follows them: walls end where the range does,
     chains that reach past it go; without ``lights`` the show is left out."""
     counts: Counter[str] = Counter()
-    end = (bars.stop * v.BEATS_PER_SEGMENT + grid.shift) / grid.scale
+    ours: dict[str, Any] = {
+        name: tuple(o for o in getattr(made, name) if grid.tick(o.beat) >= ticks.start)
+        for name in GROUPS
+    }
+    made = replace(made, **ours)
+    end = (ticks.stop / v.TICKS_PER_BEAT + grid.shift) / grid.scale
     walls = []
     for wall in made.obstacles:
         room = end - wall.beat

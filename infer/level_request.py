@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from saberlm.infer.amounts import AMOUNTS
+from saberlm.infer.chroma import check_palette
 from saberlm.infer.cover import load_cover
 from saberlm.infer.pack import check_environment
 from saberlm.infer.sampling import SamplingParams
@@ -29,7 +31,7 @@ from saberlm.prompts.header_template import HeaderTemplate
 
 MAX_CANDIDATES = 64
 _SAMPLING = tuple(f.name for f in fields(SamplingParams) if f.name != "seed")
-_FILES = ("song", "beats", "tempo_from", "cover")
+_FILES = ("song", "beats", "tempo_from", "cover", "reference")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ class LevelRequest:
         style: words, comma-separated.
         rating: quality asked for, 0-10.
         lights: whether there is a light show.
+        bombs: ``none``, ``low``, ``medium`` or ``high`` (`saberlm.infer.amounts`); None: as the
+            model likes.
+        walls: as ``bombs``.
+        arcs: whether there are any; None: as the model likes.
+        chains: as ``arcs``.
+        reference: level whose manner is followed (`saberlm.infer.reference`); its style is asked
+            for where ``style`` is None.
         prompt: a header written by hand or a template (`saberlm.prompts.header_template`); what it
             says goes before the fields above, and its BPM is the song's.
         bpm: the tempo; None: found in the sound.
@@ -55,6 +64,8 @@ class LevelRequest:
         mapper: who the level names.
         cover: png or jpg; None: drawn from the song.
         environment: with classic lights.
+        chroma: palette that colours the lights for players who have the mod Chroma
+            (`saberlm.infer.chroma`); None: the environment's colours.
         seed: of everything drawn.
         candidates: maps drawn of each difficulty, of which the best is kept
             (`saberlm.infer.candidates`).
@@ -74,6 +85,11 @@ class LevelRequest:
     style: str | None = None
     rating: int | None = 9
     lights: bool = True
+    bombs: str | None = None
+    walls: str | None = None
+    arcs: bool | None = None
+    chains: bool | None = None
+    reference: str | Path | None = None
     prompt: str | None = None
     bpm: float | None = None
     offset: float | None = None
@@ -84,6 +100,7 @@ class LevelRequest:
     mapper: str = "saberlm"
     cover: str | Path | None = None
     environment: str = "DefaultEnvironment"
+    chroma: str | None = None
     seed: int = 0
     candidates: int = 1
     redo_weak: bool = False
@@ -94,12 +111,20 @@ class LevelRequest:
         """Refuse what means nothing; no file is opened."""
         check_flags(self.bpm, self.offset)
         check_environment(self.environment)
+        if self.chroma is not None:
+            check_palette(self.chroma)
         if self.njs is not None and not 3 <= self.njs <= 30:
             raise ValueError(
                 f"njs (--njs): expected a note jump speed of 3 to 30, found {self.njs:g}"
             )
         if self.rating is not None and not 0 <= self.rating <= 10:
             raise ValueError(f"rating (--rating): expected 0 to 10, found {self.rating}")
+        for name in ("bombs", "walls"):
+            if getattr(self, name) not in (None, *AMOUNTS):
+                raise ValueError(
+                    f"{name} (--{name}): expected {', '.join(AMOUNTS)}, found"
+                    f" {getattr(self, name)!r}"
+                )
         if self.seed < 0:
             raise ValueError(f"seed (--seed): expected 0 or more, found {self.seed}")
         if not 1 <= self.candidates <= MAX_CANDIDATES:
@@ -150,7 +175,8 @@ class LevelRequest:
         for name, rate in zip(names, self._rates(names), strict=True):
             one = Conditions(
                 difficulty=name, nps=rate, njs=self.njs, style=self.style, rating=self.rating,
-                lights=self.lights,
+                lights=self.lights, arcs=self.arcs, chains=self.chains, bombs=_any(self.bombs),
+                walls=_any(self.walls),
             )  # fmt: skip
             if template is not None:
                 one = replace(template.conditions(one), bpm=None)
@@ -163,6 +189,12 @@ class LevelRequest:
                 )
             )
         return tuple(asked)
+
+    @property
+    def amounts(self) -> dict[str, str]:
+        """For the rows: how many bombs and walls, where some are asked for."""
+        asked = {"bomb": self.bombs, "wall": self.walls}
+        return {kind: amount for kind, amount in asked.items() if amount not in (None, "none")}
 
     @property
     def num_rows(self) -> int:
@@ -232,7 +264,8 @@ class LevelRequest:
         return None if self.cover is None else load_cover(Path(self.cover))
 
     def check_files(self) -> None:
-        """Refuse files beside the song that cannot be used, before the long work.
+        """Refuse files beside the song that cannot be used, before the long work; the reference is
+        looked at where it is read (`saberlm.infer.mapper.Mapper.listen`).
 
         Raises:
             ValueError: as `given_tempo` and `loaded_cover`.
@@ -256,6 +289,11 @@ class LevelRequest:
                 told[name] = None if value is None else str(value)
         text = json.dumps(told, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _any(amount: str | None) -> bool | None:
+    """Whether there is any at all, as a header says it."""
+    return None if amount is None else amount != "none"
 
 
 def file_digest(path: Path) -> str:

@@ -17,6 +17,7 @@ from saberlm.infer.level_request import LevelRequest
 from saberlm.infer.pipeline import to_beatmap
 from saberlm.infer.rounds import HeardSong, OnBar
 from saberlm.prompts.beatmap import Beatmap
+from saberlm.prompts.context import merge_lights
 from saberlm.prompts.vocab import BEATS_PER_SEGMENT
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class LiveMap:
         return self._level
 
     async def __aiter__(self) -> AsyncIterator[LiveBar]:
-        """The bars as they are made, those of several difficulties as they come."""
+        """The bars as they are made, those of several difficulties as they come; where there are
+        lights, every bar once without and then again with them."""
         loop = asyncio.get_running_loop()
         bars: asyncio.Queue[LiveBar | None] = asyncio.Queue()
         left = threading.Event()
@@ -97,11 +99,14 @@ class LiveMap:
                 heard = self._listen(self.request)
                 made: defaultdict[str, list[list[int]]] = defaultdict(list)
 
-                def on_bar(_song: int, name: str, _bar: int, tokens: list[int]) -> None:
+                def on_bar(_song: int, name: str, bar: int, tokens: list[int]) -> None:
                     if left.is_set():
                         raise _LeftError
-                    made[name].append(list(tokens))
-                    one = live_bar(heard, name, made[name])
+                    if bar < len(made[name]):
+                        made[name][bar] = merge_lights(made[name][bar], tokens)
+                    else:
+                        made[name].append(list(tokens))
+                    one = live_bar(heard, name, made[name][: bar + 1])
                     loop.call_soon_threadsafe(bars.put_nowait, one)
 
                 ((_, self._level),) = self._each([heard], on_bar)

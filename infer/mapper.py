@@ -34,6 +34,7 @@ from saberlm.infer.live import LiveMap
 from saberlm.infer.njs import NoteJump, choose_njs, peak_swings
 from saberlm.infer.pack import PackedLevel, meta_from_filename, pack_level
 from saberlm.infer.pipeline import Song, encode_song
+from saberlm.infer.reference import Reference
 from saberlm.infer.report import describe_difficulties
 from saberlm.infer.rounds import HeardSong, MappedDifficulty, OnBar, map_songs
 from saberlm.infer.tempo import estimate_tempo
@@ -44,6 +45,8 @@ from saberlm.prompts.vocab import fingerprint
 
 ROWS = 16
 """Rows that decode side by side, unless something else is said."""
+ENGINES = ("native", "vllm")
+"""What can decode: `Engine`, and `saberlm.infer.vllm_engine.VllmEngine` where vLLM is installed."""
 
 Progress = Callable[[int, int], None]
 Wanted = LevelRequest | Mapping[str, Any] | str | os.PathLike[str]
@@ -104,6 +107,7 @@ class MappedLevel:
             note_jumps=self.note_jumps,
             cover=asked.loaded_cover(),
             environment=asked.environment,
+            chroma=asked.chroma,
             seed=asked.seed,
             model_name=self.model_name,
             record=record,
@@ -122,24 +126,32 @@ class Mapper:
     Args:
         loaded: model and front end.
         rows: difficulties, candidates counted, that decode side by side.
+        engine: one of `ENGINES`.
     """
 
-    def __init__(self, loaded: LoadedModel, *, rows: int = ROWS) -> None:
+    def __init__(self, loaded: LoadedModel, *, rows: int = ROWS, engine: str = "native") -> None:
         if rows < 1:
             raise ValueError(f"rows (--rows): expected 1 or more, found {rows}")
         self.loaded = loaded
-        self.engine = Engine(loaded.model, max_rows=rows)
+        self.engine = _engine(engine)(loaded.model, max_rows=rows)
 
     @classmethod
     def from_pretrained(
-        cls, name_or_dir: str | Path = "nano", *, device: str = "cpu", rows: int = ROWS
+        cls,
+        name_or_dir: str | Path = "nano",
+        *,
+        device: str = "cpu",
+        rows: int = ROWS,
+        engine: str = "native",
     ) -> Mapper:
         """A mapper with a shipped model (``nano``) or a model folder.
 
         Raises:
-            ValueError: as `saberlm.adapter.loading.load_model`.
+            ValueError: as `saberlm.adapter.loading.load_model`; also an engine that is none or not
+                installed.
         """
-        return cls(load_model(name_or_dir, fingerprint(), device=device), rows=rows)
+        loaded = load_model(name_or_dir, fingerprint(), device=device)
+        return cls(loaded, rows=rows, engine=engine)
 
     def listen(self, wanted: Wanted) -> HeardSong:
         """Load a song, find its tempo, encode it.
@@ -149,6 +161,7 @@ class Mapper:
         """
         request = as_request(wanted)
         request.check_files()
+        reference = None if request.reference is None else Reference.of(Path(request.reference))
         seconds: dict[str, float] = {}
         started = time.perf_counter()
         rate = self.loaded.frontend.sample_rate
@@ -163,7 +176,7 @@ class Mapper:
         started = time.perf_counter()
         encoding = encode_song(self.loaded.model, self.loaded.frontend, song)
         seconds["encode"] = time.perf_counter() - started
-        return HeardSong(request, tempo, song, encoding, seconds)
+        return HeardSong(request, tempo, song, encoding, seconds, reference)
 
     def map(
         self, song: Wanted | HeardSong, *, progress: Progress | None = None, **given: Any
@@ -173,13 +186,15 @@ class Mapper:
         Args:
             song: its path (then ``given`` are fields of `LevelRequest` and `SamplingParams`), a
                 request, or a song that was listened to.
-            progress: called with bars of rows done and their number; bars made anew do not count.
+            progress: called with bars of rows done and their number, those of lights counted;
+                bars made anew do not count.
 
         Raises:
             ValueError: an unknown field, a value that means nothing, or a file that cannot be used.
         """
         heard = song if isinstance(song, HeardSong) else self.listen(self.request(song, **given))
-        total = heard.encoding.num_bars * heard.request.num_rows
+        lit = sum(bool(one.lights) for one in heard.request.conditions)
+        total = heard.encoding.num_bars * (heard.request.num_rows + lit)
         done = 0
 
         def on_bar(*_: object) -> None:
@@ -276,3 +291,13 @@ class Mapper:
             {**heard.seconds, "decode": seconds},
             self.loaded.name,
         )
+
+
+def _engine(name: str) -> type[Engine]:
+    if name not in ENGINES:
+        raise ValueError(f"engine (--engine): expected one of {', '.join(ENGINES)}, found {name!r}")
+    if name == "native":
+        return Engine
+    from saberlm.infer.vllm_engine import VllmEngine
+
+    return VllmEngine

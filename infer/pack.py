@@ -12,15 +12,16 @@ import math
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from saberlm.adapter.audio import audio_info, load_audio
+from saberlm.infer.chroma import SUGGESTION, paint, sections
 from saberlm.infer.cover import draw_cover
+from saberlm.infer.declaration import program_version
 from saberlm.infer.lead_in import (
     Padding,
     first_object_beat,
@@ -31,6 +32,7 @@ from saberlm.infer.lead_in import (
 from saberlm.infer.njs import NoteJump, choose_njs, peak_swings
 from saberlm.infer.tempo import check_flags
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap, Difficulty, LevelInfo
+from saberlm.prompts.extra_fields import CUSTOM_DATA
 from saberlm.prompts.mapfile import write_level
 from saberlm.prompts.retempo import SAME_SECONDS, tempo_gap
 from saberlm.prompts.tempo import TempoMap
@@ -151,6 +153,7 @@ def pack_level(
     note_jumps: Mapping[str, NoteJump] | None = None,
     cover: tuple[str, bytes] | None = None,
     environment: str = "DefaultEnvironment",
+    chroma: str | None = None,
     seed: int = 0,
     model_name: str = "",
     record: Mapping[str, object] | None = None,
@@ -169,6 +172,8 @@ def pack_level(
         cover: file name and bytes (`saberlm.infer.cover.load_cover`); drawn from the song when
             None.
         environment: one of `ENVIRONMENTS`.
+        chroma: palette of `saberlm.infer.chroma` that colours the lights for players who have that
+            mod; None: the environment's colours.
         seed: goes into the drawn cover and the record of how the level was made.
         model_name: for that record.
         record: more for it, as plain JSON values.
@@ -200,10 +205,15 @@ def pack_level(
     end_beat = math.floor(level_tempo.to_beats(length) * 48) / 48
     jumps = dict(note_jumps or {})
     difficulties = []
+    parts = sections(samples, _ANALYSIS_RATE, level_tempo, padding.seconds) if chroma else []
     for name in (name for name in DIFFICULTIES if name in beatmaps):
         beatmap = shift_beatmap(beatmaps[name], padding.beat_shift, end_beat=end_beat)
         jump = jumps.setdefault(name, choose_njs(name, peak_swings(beatmap, level_tempo), bpm))
-        difficulties.append(Difficulty("Standard", name, jump.njs, jump.offset_beats, beatmap))
+        made = Difficulty("Standard", name, jump.njs, jump.offset_beats, beatmap)
+        if chroma and beatmap.lights:
+            lit = paint(beatmap, chroma, parts)
+            made = replace(made, beatmap=lit, extra={CUSTOM_DATA: dict(SUGGESTION)})
+        difficulties.append(made)
     cover_name, cover_bytes = cover or (
         "cover.png",
         draw_cover(samples, meta.title, sample_rate=_ANALYSIS_RATE, seed=seed),
@@ -261,12 +271,8 @@ def loudest_start(
 
 def _custom_data(seed: int, model_name: str, record: Mapping[str, object]) -> dict[str, object]:
     """Which program made the level, and the declaration that BeatSaver's terms ask for."""
-    try:
-        ours = version("saberlm")
-    except PackageNotFoundError:  # run from a folder that was never installed
-        ours = "unknown"
     return {
-        "_editors": {"_lastEditedBy": "saberlm", "saberlm": {"version": ours}},
+        "_editors": {"_lastEditedBy": "saberlm", "saberlm": {"version": program_version()}},
         "_contributors": [{"_role": "Automapper", "_name": "saberlm", "_iconPath": ""}],
         "_information": [DECLARATION],
         "_saberlm": {"automapper": True, "model": model_name, "seed": seed, **record},

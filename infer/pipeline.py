@@ -4,10 +4,8 @@ tokens into beatmaps."""
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,12 +15,11 @@ import torch
 
 from saberlm.adapter.audio import load_audio
 from saberlm.adapter.frontend import FrontEnd
-from saberlm.adapter.loading import LoadedModel
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.adapter.processing_saber import BEATS_PER_BAR, SaberFeatureExtractor
 from saberlm.infer.density import DensityControl
-from saberlm.infer.engine import Engine, GeneratedMap, MapRequest, SongEncoding
-from saberlm.infer.sampling import SamplingParams
+from saberlm.infer.engine import GeneratedMap, MapRequest, SongEncoding
+from saberlm.infer.rhythm import joined_with_alike
 from saberlm.infer.tempo_estimate import TempoEstimate
 from saberlm.infer.tempo_pieces import events_of
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap, BpmEvent
@@ -128,16 +125,6 @@ class Song:
         return max(1, math.ceil(beats / BEATS_PER_BAR))
 
 
-@dataclass
-class MappedSong:
-    """Beatmaps by difficulty, in beats from the song's beat 0 (they may begin before it), and how
-    it went."""
-
-    beatmaps: dict[str, Beatmap]
-    counts: dict[str, Counter[str]]
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
 def read_song(
     path: Path,
     frontend: FrontEnd,
@@ -205,6 +192,8 @@ def make_request(
     """A row for the engine, silent where the song has not begun or is about to end."""
     calibration = model.config.calibration or {}
     logits = onset_logits(model, encoding, onset_conditions(conditions)).float().clone()
+    heard = joined_with_alike(logits[:, 0].cpu().numpy(), encoding.latents.float().cpu().numpy())
+    logits[:, 0] = torch.from_numpy(heard).to(logits)
     seconds = _tick_seconds(song, len(logits))
     quiet = (seconds < 0) | (seconds > song.seconds - TAIL_SECONDS)
     logits[quiet.to(logits.device)] = -30.0
@@ -222,18 +211,9 @@ def make_request(
     return MapRequest(encoding, conditions, logits, seed, density)
 
 
-def request_for(
-    model: SaberForConditionalGeneration,
-    encoding: SongEncoding,
-    song: Song,
-    conditions: Conditions,
-    seed: int,
-) -> MapRequest:
-    """A row for one difficulty of a song, what nobody said completed; ``seed`` is the song's, from
-    which each difficulty has its own."""
-    own_seed = seed * 10 + DIFFICULTIES.index(conditions.difficulty or "Expert")
-    complete = completed(model, song, conditions)
-    return make_request(model, encoding, song, complete, own_seed)
+def seed_of(seed: int, conditions: Conditions) -> int:
+    """A difficulty's own seed, from the song's."""
+    return seed * 10 + DIFFICULTIES.index(conditions.difficulty or "Expert")
 
 
 def _tick_seconds(song: Song, num_ticks: int) -> torch.Tensor:
@@ -252,46 +232,6 @@ def playable_seconds(note_logits: torch.Tensor, song: Song) -> float:
         return (last - first + 1) * BEATS_PER_BAR * 60 / song.grid_bpm
     start, end = song.seconds_of(np.array([first, last + 1.0]) * BEATS_PER_BAR)
     return float(end - start)
-
-
-def map_song(
-    loaded: LoadedModel,
-    song: Song,
-    asked: Sequence[Conditions],
-    params: SamplingParams,
-    *,
-    progress: Callable[[int], None] | None = None,
-    timings: dict[str, float] | None = None,
-) -> MappedSong:
-    """Make every asked difficulty of a song.
-
-    Args:
-        loaded: model and front end.
-        song: on its grid.
-        asked: one set of conditions a difficulty; an unknown notes/s becomes the difficulty's
-            usual one.
-        params: sampling; ``params.seed`` and the difficulty's place seed each row.
-        progress: called with bars finished.
-        timings: ``encode`` and ``decode`` seconds are put here.
-
-    Returns:
-        Beatmaps in beats counted from ``song.offset_seconds``.
-    """
-    timings = {} if timings is None else timings
-    started = time.perf_counter()
-    encoding = encode_song(loaded.model, loaded.frontend, song)
-    requests = [
-        request_for(loaded.model, encoding, song, conditions, params.seed) for conditions in asked
-    ]
-    timings["encode"] = time.perf_counter() - started
-    started = time.perf_counter()
-    made = Engine(loaded.model).generate(requests, params, progress)
-    timings["decode"] = time.perf_counter() - started
-    out = MappedSong({}, {}, timings)
-    for conditions, generated in zip(asked, made, strict=True):
-        name = conditions.difficulty or "Expert"
-        out.beatmaps[name], out.counts[name] = to_beatmap(generated, song)
-    return out
 
 
 def to_beatmap(generated: GeneratedMap, song: Song) -> tuple[Beatmap, Counter[str]]:

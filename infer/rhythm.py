@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from saberlm.infer.density import DensityControl
+from saberlm.prompts.vocab import TICKS_PER_SEGMENT
 
 MIN_GAP_TICKS = 6
 """Onsets lie at least an eighth of a beat apart: faster ones are sliders, which a swing holds."""
@@ -24,6 +25,13 @@ PRIOR_ONSETS = 24
 """Onsets that the usual number of notes an onset counts for, against what was made."""
 LEAST, MOST = 0.5, 2.0
 """What is left of the song gets no fewer and no more onsets than this share of the first plan's."""
+ALIKE_SHARE = 0.4
+"""How much of a bar's logits bars that sound the same have a say in (EXPERIMENTS 19)."""
+ALIKE_WIDTH = 0.05
+"""Scale of 1 - cosine between bars at which likeness fades."""
+ALIKE_LEAST = float(np.exp(-0.5 / ALIKE_WIDTH))
+"""Weight of "nothing is alike": bars half a cosine away count as none."""
+_LOUD_LOGIT = 12.0
 
 
 class RhythmPlan:
@@ -71,6 +79,45 @@ class RhythmPlan:
         count = round(min(max(left, LEAST * usual), MOST * usual))
         self.planned[tick:] = False
         self.planned[self.candidates[self.candidates >= tick][:count]] = True
+
+
+def alike_bars(latents: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """How far each other bar has a say in a bar's rhythm, by the cosine of what is heard in them.
+
+    Mappers write the same rhythm to the same music, and the tower hears a few bars at a time: over
+    the song, bars that sound alike tell more about each other.
+
+    Args:
+        latents: ``(K, D)``, a row a bar.
+
+    Returns:
+        ``(K, K)``, zero on the diagonal, rows summing to less than 1: near 0 where nothing is
+        alike.
+    """
+    x = latents.astype(np.float64)
+    x = x - x.mean(axis=0)
+    x /= np.linalg.norm(x, axis=1, keepdims=True) + 1e-9
+    weights = np.exp((x @ x.T - 1) / ALIKE_WIDTH)
+    np.fill_diagonal(weights, 0.0)
+    out: npt.NDArray[np.float64] = weights / (weights.sum(axis=1, keepdims=True) + ALIKE_LEAST)
+    return out
+
+
+def joined_with_alike(
+    logits: npt.NDArray[np.floating], latents: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """A song's note logits ``(T,)``, each bar's moved toward those of bars that sound alike.
+
+    Args:
+        logits: of the onset head.
+        latents: ``(N, H)`` of the same bars, as many a bar in each.
+    """
+    bars = len(logits) // TICKS_PER_SEGMENT
+    heard = np.clip(logits.astype(np.float64), -_LOUD_LOGIT, _LOUD_LOGIT).reshape(bars, -1)
+    weights = ALIKE_SHARE * alike_bars(latents.reshape(bars, -1))
+    joined = (1 - weights.sum(axis=1, keepdims=True)) * heard + weights @ heard
+    out: npt.NDArray[np.float64] = joined.ravel()
+    return out
 
 
 def spaced_peaks(logits: npt.NDArray[np.float64], gap: int) -> npt.NDArray[np.int64]:

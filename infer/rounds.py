@@ -2,8 +2,9 @@
 
 Each song goes through rounds: where a difficulty goes by a harder one's rhythm, the harder one
 comes first; elsewhere one round is all. In a round every candidate of every difficulty is a row;
-the best of each is kept, and where it is asked, rows that draw its weak bars anew follow. Rows of
-all songs share the engine's batch: a song's next rows are taken before another song is begun.
+the best of each is kept, and where it is asked, rows that draw its weak bars anew follow; last the
+notes are lit (`saberlm.infer.lighting`). Rows of all songs share the engine's batch: a song's next
+rows are taken before another song is begun.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+from saberlm.infer.amounts import held_to
 from saberlm.infer.candidates import (
     JudgedBars,
     MapScore,
@@ -25,10 +27,12 @@ from saberlm.infer.candidates import (
 from saberlm.infer.engine import Engine, GeneratedMap, MapRequest, SongEncoding
 from saberlm.infer.given import SongGrid
 from saberlm.infer.level_request import LevelRequest
-from saberlm.infer.pipeline import Song, request_for, to_beatmap
+from saberlm.infer.lighting import Passes, make_passes
+from saberlm.infer.pipeline import Song, completed, seed_of, to_beatmap
+from saberlm.infer.reference import Reference
 from saberlm.infer.sampling import SamplingParams
 from saberlm.infer.spread import note_ticks, sparser_than, within_ticks
-from saberlm.infer.tasks import MapTask, TaskSong
+from saberlm.infer.tasks import MapTask, TaskSong, light_map
 from saberlm.infer.tempo_estimate import TempoEstimate
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
 from saberlm.prompts.header import Conditions
@@ -40,13 +44,14 @@ CANDIDATE_STRIDE = 1_000_003
 @dataclass(frozen=True)
 class HeardSong:
     """A song ready to be mapped: what is asked, its tempo, its grid and what the tower heard;
-    ``seconds`` are what each stage took."""
+    ``seconds`` are what each stage took, ``reference`` is a level to follow."""
 
     request: LevelRequest
     tempo: TempoEstimate
     song: Song
     encoding: SongEncoding
     seconds: dict[str, float] = field(default_factory=dict)
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,14 @@ class MappedDifficulty:
 
 
 OnBar = Callable[[int, str, int, list[int]], None]
-"""Called with a song's number, a difficulty, a bar of the model and its tokens."""
+"""Called with a song's number, a difficulty, a bar of the model and its tokens: the notes of all
+bars, then their lights alone."""
 
 
 @dataclass(frozen=True)
 class _Row:
     """A row of the engine: the number of a candidate, or with ``task`` of the try that draws weak
-    range ``weak`` anew."""
+    range ``weak`` anew, or the one that lights what was made."""
 
     run: _SongRun
     request: MapRequest
@@ -75,6 +81,7 @@ class _Row:
     number: int
     weak: int = 0
     task: MapTask | None = None
+    lights: bool = False
 
     @property
     def name(self) -> str:
@@ -87,6 +94,7 @@ class _Difficulty:
     """A difficulty while its rows run."""
 
     conditions: Conditions
+    passes: Passes
     missing: int
     maps: dict[int, tuple[Beatmap, Counter[str]]] = field(default_factory=dict)
     scorer: Scorer | None = None
@@ -94,6 +102,7 @@ class _Difficulty:
     best: int = 0
     weak: list[WeakRange] = field(default_factory=list)
     drawn: dict[tuple[int, int], Beatmap] = field(default_factory=dict)
+    dark: MappedDifficulty | None = None  # done but for its lights
 
 
 class _SongRun:
@@ -116,8 +125,8 @@ class _SongRun:
         """The rows of the next round."""
         rows: list[_Row] = []
         for conditions in self.turns.pop(0):
-            own = self._candidates(conditions)
-            self.at_work[own[0].name] = _Difficulty(own[0].request.conditions, len(own))
+            own, passes = self._candidates(conditions)
+            self.at_work[own[0].name] = _Difficulty(own[0].request.conditions, passes, len(own))
             rows += own
         return rows
 
@@ -125,18 +134,21 @@ class _SongRun:
         """A row is made; what is to follow it."""
         work = self.at_work[row.name]
         work.missing -= 1
-        if row.task is not None:
+        if row.lights and row.task is not None and work.dark is not None:
+            beatmap, counts = row.task.merge(generated)
+            lit = replace(work.dark, beatmap=beatmap, counts=work.dark.counts + counts)
+            self._keep(row.name, lit)
+        elif row.task is not None:
             work.drawn[row.weak, row.number] = row.task.merge(generated)[0]
         else:
             work.maps[row.number] = to_beatmap(generated, self.heard.song)
         if work.missing:
             return []
-        if work.drawn:
-            self._finish(row.name, work)
-        else:
-            follow = self._choose(row.name, work)
-            if follow:
-                return follow
+        follow: list[_Row] = []
+        if work.dark is None:
+            follow = self._finish(row.name, work) if work.drawn else self._choose(row.name, work)
+        if follow:
+            return follow
         return self.next_turn() if not self.at_work and self.turns else []
 
     def _harder(self, name: str) -> MappedDifficulty | None:
@@ -146,32 +158,43 @@ class _SongRun:
         above = DIFFICULTIES[DIFFICULTIES.index(name) + 1 :]
         return next((self.made[one] for one in above if one in self.made), None)
 
-    def _candidates(self, conditions: Conditions) -> list[_Row]:
-        """A difficulty's rows, one a candidate."""
+    def _passes(self, conditions: Conditions) -> Passes:
         one = self.heard
-        seed = one.request.seed
-        request = request_for(self.model, one.encoding, one.song, conditions, seed)
+        seed = seed_of(one.request.seed, conditions)
+        asked = completed(self.model, one.song, conditions)
+        return make_passes(self.model, one.encoding, one.song, asked, seed)
+
+    def _candidates(self, conditions: Conditions) -> tuple[list[_Row], Passes]:
+        """A difficulty's rows, one a candidate, and what it is lit with."""
+        one = self.heard
+        if one.reference is not None:
+            conditions = one.reference.styled(conditions)
+        passes = self._passes(conditions)
+        request = passes.notes
         harder = self._harder(conditions.difficulty or "Expert")
         if harder is not None:
             nps = sparser_than(request, len(harder.beatmap.color_notes))
             if nps is not None:
-                sparser = replace(conditions, nps=nps)
-                request = request_for(self.model, one.encoding, one.song, sparser, seed)
+                passes = self._passes(replace(conditions, nps=nps))
+                request = passes.notes
             request = within_ticks(request, note_ticks(harder.beatmap, one.song))
+        if one.reference is not None:
+            request = one.reference.shown(request)
+        if one.request.amounts:
+            request = held_to(request, one.request.amounts)
         rows = []
         for k in range(one.request.candidates):
             # the density follows its own row
             own = replace(request, seed=request.seed + k * CANDIDATE_STRIDE,
                           density=copy.copy(request.density))  # fmt: skip
             rows.append(_Row(self, own, one.request.sampling, k))
-        return rows
+        return rows, passes
 
     def _choose(self, name: str, work: _Difficulty) -> list[_Row]:
         """All candidates are there: the best is kept; rows that draw its weak bars anew."""
         request = self.heard.request
         if request.candidates == 1 and not request.redo_weak:
-            self._finish(name, work)
-            return []
+            return self._finish(name, work)
         work.scorer = Scorer.of(self.heard.song, work.conditions)
         judged = [work.scorer.judge(work.maps[k][0]) for k in range(request.candidates)]
         work.scores = [one.score for one in judged]
@@ -184,9 +207,7 @@ class _SongRun:
             for number, task in enumerate(one.tasks)
         ]
         work.missing = len(rows)
-        if not rows:
-            self._finish(name, work)
-        return rows
+        return rows or self._finish(name, work)
 
     def _weak_ranges(self, name: str, work: _Difficulty, judged: JudgedBars) -> list[WeakRange]:
         one = self.heard
@@ -197,10 +218,11 @@ class _SongRun:
             work.maps[work.best][0],
             work.conditions,
             seed=one.request.seed * 10 + place + work.best * CANDIDATE_STRIDE,
+            amounts=one.request.amounts,
         )
 
-    def _finish(self, name: str, work: _Difficulty) -> None:
-        """A difficulty is made."""
+    def _finish(self, name: str, work: _Difficulty) -> list[_Row]:
+        """A difficulty's notes are made; the row that lights them."""
         beatmap, counts = work.maps[work.best]
         scores = [one.to_dict() for one in work.scores] if len(work.scores) > 1 else []
         if work.drawn and work.scorer is not None:
@@ -213,7 +235,19 @@ class _SongRun:
             redone = keep_better(work.scorer, grid, beatmap, score, drawn)
             beatmap, counts = redone.beatmap, counts + redone.counts
             scores.append(redone.score.to_dict())
-        self.made[name] = MappedDifficulty(beatmap, work.conditions, counts, scores)
+        if work.passes.lights is None:
+            self._keep(name, MappedDifficulty(beatmap, work.conditions, counts, scores))
+            return []
+        asked, seed = work.passes.lights.conditions, work.passes.lights.seed
+        work.dark = MappedDifficulty(beatmap, asked, counts, scores)
+        on = TaskSong(self.model, self.heard.encoding, self.heard.song)
+        task = light_map(on, beatmap, asked, seed, ours=True)
+        work.missing = 1
+        return [_Row(self, task.request, self.heard.request.sampling, 0, task=task, lights=True)]
+
+    def _keep(self, name: str, made: MappedDifficulty) -> None:
+        """A difficulty is made."""
+        self.made[name] = made
         del self.at_work[name]
 
 
@@ -253,7 +287,7 @@ def map_songs(
 
     def bar_made(number: int, bar: int, tokens: list[int]) -> None:
         row = given[number]
-        if on_bar is not None and row.task is None:
+        if on_bar is not None and (row.task is None or row.lights):
             on_bar(row.run.index, row.name, bar, tokens)
 
     # rows that follow others may come when the engine has been told that there are no more

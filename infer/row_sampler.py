@@ -409,6 +409,12 @@ class RowSampler:
         """On to the next bar, ``</seg>`` having been drawn."""
         grammar.close_bar(self._state, said=True)
 
+    def give_start(self, tokens: Sequence[int]) -> None:
+        """What the bar that was opened begins with stands as it is."""
+        for token in tokens:
+            grammar.step(self._state, self._tables, token)
+            self._say(token, self._bar_tick + int(self._state[grammar.TICK]))
+
     def give(self, bar: int, tokens: Sequence[int]) -> None:
         """A whole bar that stands as it is."""
         tick, positions = bar * v.TICKS_PER_SEGMENT, v.block_range("position")

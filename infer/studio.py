@@ -14,13 +14,14 @@ import threading
 import time
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from saberlm.adapter.audio import audio_info, load_audio
 from saberlm.eval.report import LevelReport, check_level
 from saberlm.infer.level_request import LevelRequest
+from saberlm.infer.level_work import LevelWork
 from saberlm.infer.mapper import Mapper
 from saberlm.infer.onsets import RATE
 from saberlm.infer.preview import preview_page, write_page
@@ -33,6 +34,10 @@ KEPT_SECONDS = 24 * 3600.0
 """How long finished levels stay."""
 _UNFIT_FOR_NAMES = re.compile(r'[<>:/\\|?*"\x00-\x1f]+')
 _WAIT_SECONDS = 0.2
+_SEEDS = 1_000_000
+
+Wanted = LevelRequest | LevelWork
+"""A song to map, or a level to work on."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,25 +62,29 @@ class HeardFile:
 @dataclass(frozen=True)
 class MadeLevel:
     """A finished level: its key, whose it is and what was asked; its zip and its preview page, and
-    what the judge says."""
+    what the judge says. ``tempo`` is None where the level's own was taken; ``other`` is the key of
+    one made before with another seed, to look at side by side."""
 
     key: str
     owner: str
-    request: LevelRequest
+    request: Wanted
     title: str
     archive: Path
     page: Path
     report: LevelReport
-    tempo: TempoEstimate
+    tempo: TempoEstimate | None
+    other: str | None = None
     made: float = field(default_factory=time.time)
 
 
 @dataclass
 class Job:
-    """One person's songs on their way to levels; read its fields at any time."""
+    """One person's songs on their way to levels; read its fields at any time. ``others`` are keys
+    of the levels that came of the same wishes before, where they are drawn again."""
 
     owner: str
-    requests: Sequence[LevelRequest]
+    requests: Sequence[Wanted]
+    others: Sequence[str | None] = ()
     stage: str = "starting"
     song: int = 0
     bars: int = 0
@@ -153,13 +162,31 @@ class Studio:
             return HeardFile(path, meta.title, meta.artist, seconds, None, plain(error, path))
         return HeardFile(path, meta.title, meta.artist, seconds, tempo)
 
-    def start(self, owner: str, requests: Sequence[LevelRequest]) -> Job:
+    def start(
+        self, owner: str, requests: Sequence[Wanted], others: Sequence[str | None] = ()
+    ) -> Job:
         """Begins a job in the background; an older one of the same owner is stopped."""
         self.stop(owner)
         self._forget_old()
-        job = self.jobs[owner] = Job(owner, requests)
+        job = self.jobs[owner] = Job(owner, requests, others)
         threading.Thread(target=self._run, args=(job,), name="saberlm-job", daemon=True).start()
         return job
+
+    def again(self, owner: str) -> Job:
+        """Begins the owner's last job once more, with another seed.
+
+        Raises:
+            ValueError: there was none.
+        """
+        last = self.jobs.get(owner)
+        if last is None:
+            raise ValueError("Make a level first.")
+        seeded = [_with_seed(one, secrets.randbelow(_SEEDS)) for one in last.requests]
+        before = [
+            next((level.key for level in reversed(last.levels) if level.request == one), None)
+            for one in last.requests
+        ]
+        return self.start(owner, seeded, before)
 
     def stop(self, owner: str) -> None:
         """Stops the owner's job, if one is running."""
@@ -210,28 +237,24 @@ class Studio:
         while not self._turn.acquire(timeout=_WAIT_SECONDS):
             job.check()
 
-    def _map(self, job: Job, request: LevelRequest) -> None:
-        """One song; a problem with it is noted, and the next one's turn comes."""
-        path = Path(request.song)
+    def _map(self, job: Job, wanted: Wanted) -> None:
+        """One song or level; a problem with it is noted, and the next one's turn comes."""
+        path = Path(wanted.level if isinstance(wanted, LevelWork) else wanted.song)
         try:
-            job.stage = "listening"
-            heard = self.mapper.listen(request)
-            job.check()
-            job.stage = "mapping"
-            level = self.mapper.map(heard, progress=job.advance)
-            job.stage = "packing"
             key = secrets.token_urlsafe(12)
             folder = self.root / key
-            folder.mkdir()
-            archive = folder / f"{safe_name(request.artist, request.title or path.stem)}.zip"
-            level.save(archive)
+            if isinstance(wanted, LevelWork):
+                archive, tempo = self._worked_on(job, wanted, folder), None
+            else:
+                archive, tempo = self._mapped(job, wanted, folder)
             job.stage = "judging"
             report = check_level(archive)
             page = folder / "preview.html"
             write_page(page, preview_page(archive, report))
             job.check()
             title = report.title or archive.stem
-            made = MadeLevel(key, job.owner, request, title, archive, page, report, level.tempo)
+            other = job.others[job.song] if job.others else None
+            made = MadeLevel(key, job.owner, wanted, title, archive, page, report, tempo, other)
             self.levels[key] = made
             job.levels.append(made)
         except StoppedError:
@@ -244,11 +267,39 @@ class Studio:
                 f"{path.name}: something went wrong inside saberlm; the terminal says more"
             )
 
+    def _mapped(self, job: Job, request: LevelRequest, folder: Path) -> tuple[Path, TempoEstimate]:
+        job.stage = "listening"
+        heard = self.mapper.listen(request)
+        job.check()
+        job.stage = "mapping"
+        level = self.mapper.map(heard, progress=job.advance)
+        job.stage = "packing"
+        folder.mkdir()
+        title = request.title or Path(request.song).stem
+        archive = folder / f"{safe_name(request.artist, title)}.zip"
+        level.save(archive)
+        return archive, level.tempo
+
+    def _worked_on(self, job: Job, work: LevelWork, folder: Path) -> Path:
+        job.stage = "mapping"
+        edited = work.run(self.mapper, job.advance)
+        job.stage = "packing"
+        folder.mkdir()
+        archive = folder / f"{safe_name(None, work.level.stem)}.zip"
+        edited.save(archive)
+        return archive
+
     def _forget_old(self) -> None:
         for key, one in list(self.levels.items()):
             if time.time() - one.made > KEPT_SECONDS:
                 del self.levels[key]
                 shutil.rmtree(one.archive.parent, ignore_errors=True)
+
+
+def _with_seed(wanted: Wanted, seed: int) -> Wanted:
+    if isinstance(wanted, LevelWork):
+        return wanted.with_seed(seed)
+    return replace(wanted, seed=seed)
 
 
 def _checked_length(seconds: float) -> float:

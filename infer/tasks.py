@@ -9,7 +9,6 @@ refused. `saberlm.prompts.context` has the layout of the prompts.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,25 +24,24 @@ from saberlm.infer.given import (
     reference_bars,
     within,
 )
+from saberlm.infer.lighting import lights_row, make_passes
 from saberlm.infer.pipeline import Song, completed, make_request, to_beatmap
 from saberlm.infer.sampling import SamplingParams
+from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import Beatmap
 from saberlm.prompts.context import (
     REFERENCE_BARS,
+    Context,
+    before_tick,
     continue_context,
     cut_arcs,
     difficulty_context,
-    lights_context,
     notes_only,
     reference_context,
     remap_context,
     split_lights,
 )
 from saberlm.prompts.header import Conditions
-
-LIT_NOTE_LOGIT = math.log(0.8 / 0.2)
-"""A given note has a light on its tick in 80 % of cases (62 difficulties of 23 songs)."""
-_SILENT = -30.0
 
 Made = tuple[Beatmap, Counter[str]]
 
@@ -70,9 +68,9 @@ class TaskSong:
         """Where given maps stand on the model's bars."""
         return SongGrid.of(self.song, self.encoding.num_bars)
 
-    def bars(self, beatmap: Beatmap) -> tuple[list[list[int]], Counter[str]]:
+    def bars(self, beatmap: Beatmap, *, ours: bool = False) -> tuple[list[list[int]], Counter[str]]:
         """See `saberlm.infer.given.given_bars`."""
-        return given_bars(beatmap, self.song, self.encoding.num_bars)
+        return given_bars(beatmap, self.song, self.encoding.num_bars, ours=ours)
 
     def wanted(self, conditions: Conditions) -> Conditions:
         """What is wanted of a new map: lit and at the usual notes/s unless something else is
@@ -81,8 +79,12 @@ class TaskSong:
         return completed(self.model, self.song, replace(conditions, lights=lights))
 
     def request(self, conditions: Conditions, seed: int) -> MapRequest:
-        """See `saberlm.infer.pipeline.make_request`."""
-        return make_request(self.model, self.encoding, self.song, conditions, seed)
+        """See `saberlm.infer.pipeline.make_request`; without lights as the first pass of
+        `saberlm.infer.lighting`."""
+        if conditions.lights is not False:
+            return make_request(self.model, self.encoding, self.song, conditions, seed)
+        lit = replace(conditions, lights=True)
+        return make_passes(self.model, self.encoding, self.song, lit, seed).notes
 
 
 def run_tasks(
@@ -96,7 +98,9 @@ def run_tasks(
     return [task.merge(each) for task, each in zip(tasks, made, strict=True)]
 
 
-def light_map(on: TaskSong, beatmap: Beatmap, conditions: Conditions, seed: int) -> MapTask:
+def light_map(
+    on: TaskSong, beatmap: Beatmap, conditions: Conditions, seed: int, *, ours: bool = False
+) -> MapTask:
     """A light show for a map's notes; a show that it has is replaced, event box groups stay.
 
     Args:
@@ -104,23 +108,63 @@ def light_map(on: TaskSong, beatmap: Beatmap, conditions: Conditions, seed: int)
         beatmap: the map to light.
         conditions: what is known of it; what is not is taken from it.
         seed: of the sampling.
+        ours: it was made on this song's grid, on whichever ticks.
     """
-    bars, hidden = on.bars(beatmap)
+    bars, hidden = on.bars(beatmap, ours=ours)
     asked = replace(described(conditions, beatmap, on.song), lights=True)
     request = on.request(asked, seed)
-    # where the notes are is known: the head's guesses at them give way
-    logits = request.onset_logits.clone()
-    logits[:, 0] = _SILENT
-    for tick in {on.grid.tick(note.beat) for note in beatmap.color_notes}:
-        if 0 <= tick < len(logits):
-            logits[tick, 0], logits[tick, 1] = LIT_NOTE_LOGIT, _SILENT
-    request = replace(request, onset_logits=logits, density=None, context=lights_context(bars))
+    ticks = {on.grid.tick(note.beat) for note in beatmap.color_notes}
+    request = lights_row(request, bars, ticks)
 
     def merge(generated: GeneratedMap) -> Made:
         made, counts = to_beatmap(generated, on.song)
         counts["replaced: light"] += len(beatmap.lights)
         counts["replaced: boost"] += len(beatmap.boosts)
         return replace(beatmap, lights=made.lights, boosts=made.boosts), +(counts + hidden)
+
+    return MapTask(request, merge)
+
+
+def light_range(
+    on: TaskSong,
+    beatmap: Beatmap,
+    bars: range,
+    conditions: Conditions,
+    seed: int,
+    *,
+    given_ticks: int = 0,
+) -> MapTask:
+    """The lights of some bars made anew, the show before them given.
+
+    Args:
+        on: the song.
+        beatmap: the map, whose notes may be made on the song's grid.
+        bars: the model's bars to light.
+        conditions: as in `light_map`.
+        seed: of the sampling.
+        given_ticks: of the first bar whose show stays, too.
+    """
+    shown, hidden = on.bars(beatmap, ours=True)
+    asked = replace(described(conditions, beatmap, on.song), lights=True)
+    shows = [split_lights(bar)[1] for bar in shown]
+    ticks = {on.grid.tick(note.beat) for note in beatmap.color_notes}
+    request = replace(
+        lights_row(on.request(asked, seed), shown, ticks),
+        fixed=dict(enumerate(shows[: bars.start])),
+        begun={bars.start: before_tick(shows[bars.start], given_ticks)} if given_ticks else {},
+        end_bar=bars.stop,
+    )
+    first = bars.start * v.TICKS_PER_SEGMENT + given_ticks
+    lit = range(first, bars.stop * v.TICKS_PER_SEGMENT)
+
+    def merge(generated: GeneratedMap) -> Made:
+        alone = [[] if bar < bars.start else ids for bar, ids in enumerate(generated.bars)]
+        made, counts = to_beatmap(GeneratedMap(alone, generated.counts), on.song)
+        made = within(made, on.grid, lit, lights=True)[0]
+        left, gone = kept_outside(beatmap, on.grid, lit, keep_lights=False)
+        show = joined(Beatmap(lights=left.lights, boosts=left.boosts), made)
+        counts += Counter({what: gone[what] for what in ("replaced: light", "replaced: boost")})
+        return replace(beatmap, lights=show.lights, boosts=show.boosts), +(counts + hidden)
 
     return MapTask(request, merge)
 
@@ -168,7 +212,13 @@ def difficulty_from(
 
 
 def continue_map(
-    on: TaskSong, beatmap: Beatmap, bar: int, conditions: Conditions, seed: int
+    on: TaskSong,
+    beatmap: Beatmap,
+    bar: int,
+    conditions: Conditions,
+    seed: int,
+    *,
+    given_ticks: int = 0,
 ) -> MapTask:
     """A map from a bar on, given what comes before it; what the map has from there is replaced.
 
@@ -179,15 +229,23 @@ def continue_map(
         conditions: what is wanted; what is unknown is as in the given map, with ``lights`` False
             the show stays whole.
         seed: of the sampling.
+        given_ticks: of the bar that stay, too; the map goes on after them.
 
     Raises:
         ValueError: the bar is not within the song, the map not on its grid.
     """
-    return _range(on, beatmap, range(bar, on.encoding.num_bars), conditions, seed, "continue")
+    bars = range(bar, on.encoding.num_bars)
+    return _range(on, beatmap, bars, conditions, seed, "continue", given_ticks)
 
 
 def remap_range(
-    on: TaskSong, beatmap: Beatmap, bars: range, conditions: Conditions, seed: int
+    on: TaskSong,
+    beatmap: Beatmap,
+    bars: range,
+    conditions: Conditions,
+    seed: int,
+    *,
+    ours: bool = False,
 ) -> MapTask:
     """Some bars of a map made anew, what is on both sides given.
 
@@ -197,24 +255,33 @@ def remap_range(
         bars: the model's bars to make (`saberlm.infer.given.bars_between`).
         conditions: as in `continue_map`.
         seed: of the sampling.
+        ours: it was made on this song's grid, on whichever ticks.
 
     Raises:
         ValueError: the bars are not within the song, the map not on its grid.
     """
-    return _range(on, beatmap, bars, conditions, seed, "remap")
+    return _range(on, beatmap, bars, conditions, seed, "remap", ours=ours)
 
 
 def _range(
-    on: TaskSong, beatmap: Beatmap, bars: range, conditions: Conditions, seed: int, task: str
+    on: TaskSong,
+    beatmap: Beatmap,
+    bars: range,
+    conditions: Conditions,
+    seed: int,
+    task: str,
+    given_ticks: int = 0,
+    *,
+    ours: bool = False,
 ) -> MapTask:
     num_bars, grid = on.encoding.num_bars, on.grid
-    lowest = 1 if task == "continue" else 0
+    lowest = 1 if task == "continue" and not given_ticks else 0
     if not (lowest <= bars.start < bars.stop <= num_bars):
         raise ValueError(
             f"expected bars within {lowest}-{num_bars - 1} to {task}, found {bars.start} to"
             f" {bars.stop - 1}: likely a stretch outside the song"
         )
-    shown, hidden = on.bars(beatmap)
+    shown, hidden = on.bars(beatmap, ours=ours)
     asked = described(conditions, beatmap, on.song)
     lit = asked.lights is not False
     if not lit:
@@ -231,16 +298,18 @@ def _range(
         on.request(asked, seed),
         context=context,
         fixed=dict(enumerate(cut[: bars.start])),
+        begun={bars.start: before_tick(cut[bars.start], given_ticks)} if given_ticks else {},
         end_bar=bars.stop,
     )
+    first = bars.start * v.TICKS_PER_SEGMENT + given_ticks
     # past the song's last bar nothing is made; what the map has there goes when it is continued
-    replaced = range(bars.start, 10**9) if task == "continue" else bars
+    last = 10**9 if task == "continue" else bars.stop * v.TICKS_PER_SEGMENT
 
     def merge(generated: GeneratedMap) -> Made:
         alone = [[] if bar < bars.start else ids for bar, ids in enumerate(generated.bars)]
         made, counts = to_beatmap(GeneratedMap(alone, generated.counts), on.song)
-        made, held = within(made, grid, bars, lights=lit)
-        kept, gone = kept_outside(beatmap, grid, replaced, keep_lights=not lit)
+        made, held = within(made, grid, range(first, bars.stop * v.TICKS_PER_SEGMENT), lights=lit)
+        kept, gone = kept_outside(beatmap, grid, range(first, last), keep_lights=not lit)
         return joined(kept, made), +(counts + held + gone + hidden)
 
     return MapTask(request, merge)
@@ -259,16 +328,24 @@ def follow_reference(
         seed: of the sampling.
 
     Raises:
+        ValueError: as `shown_reference`.
+    """
+    context = shown_reference(reference, reference_bpm)
+    request = replace(on.request(on.wanted(conditions), seed), context=context)
+    return MapTask(request, lambda generated: to_beatmap(generated, on.song))
+
+
+def shown_reference(reference: Beatmap, bpm: float) -> Context:
+    """What a prompt shows of a map to follow, in beats of its own song at ``bpm``.
+
+    Raises:
         ValueError: the reference has no notes, changes its tempo or is not on its own grid.
     """
-    bars = reference_bars(reference, reference_bpm)
+    bars = reference_bars(reference, bpm)
     if not any(bars):
         raise ValueError("expected a reference with notes, found none: likely a lights-only file")
     first = typical_run([len(notes_only(bar)) for bar in bars], REFERENCE_BARS)
-    asked = on.wanted(conditions)
-    context = reference_context(bars[first : first + REFERENCE_BARS])
-    request = replace(on.request(asked, seed), context=context)
-    return MapTask(request, lambda generated: to_beatmap(generated, on.song))
+    return reference_context(bars[first : first + REFERENCE_BARS])
 
 
 def typical_run(sizes: Sequence[int], length: int) -> int:
@@ -287,6 +364,8 @@ __all__ = [
     "difficulty_from",
     "follow_reference",
     "light_map",
+    "light_range",
     "remap_range",
     "run_tasks",
+    "shown_reference",
 ]

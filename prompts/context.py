@@ -195,6 +195,16 @@ def notes_only(bar: Bar) -> list[int]:
     return out
 
 
+def before_tick(bar: Bar, tick: int) -> list[int]:
+    """A bar's tokens up to, not including, a tick of it."""
+    out: list[int] = []
+    for token in map(int, bar):
+        if _PART[token] == _POSITION and token - v.OFFSETS["position"] >= tick:
+            break
+        out.append(token)
+    return out
+
+
 def cut_arcs(bars: Sequence[Bar], borders: Sequence[int]) -> tuple[Sequence[Bar], int]:
     """The bars of a whole map without the arcs that cross the start of one of the bars
     ``borders``, and how many these were.

@@ -43,10 +43,27 @@ def writable_extra(
         and key not in V4_LANES
     }
     if CUSTOM_DATA in extra:
-        kept[CUSTOM_DATA_V2 if v2 else CUSTOM_DATA] = extra[CUSTOM_DATA]
+        kept[CUSTOM_DATA_V2 if v2 else CUSTOM_DATA] = _spelled(extra[CUSTOM_DATA], v2=v2)
     if len(kept) < len(extra):
         lost["unknown field of another format version"] += len(extra) - len(kept)
     return {key: without_non_finite(value, lost) for key, value in kept.items()}
+
+
+def _spelled(custom: Any, *, v2: bool) -> Any:
+    """Custom data with Chroma's colour by the name that it has in v2 files (``_color``) or in later
+    ones (``color``)."""
+    theirs, ours = ("color", "_color") if v2 else ("_color", "color")
+    if not isinstance(custom, Mapping) or ours in custom or not _is_color(custom.get(theirs)):
+        return custom
+    return {ours if key == theirs else key: value for key, value in custom.items()}
+
+
+def _is_color(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) in (3, 4)
+        and all(isinstance(part, int | float) and not isinstance(part, bool) for part in value)
+    )
 
 
 def without_non_finite(value: Any, lost: Counter[str]) -> Any:

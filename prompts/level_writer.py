@@ -111,7 +111,7 @@ def render_level(
     else:
         info_dict, lost_of = _render_v2(info, difficulties, audio, version, names, lost)
     return RenderedLevel(
-        {INFO_NAME: _dump(info_dict, INFO_NAME), **names.files}, lost, tuple(lost_of)
+        {INFO_NAME: dump_json(info_dict, INFO_NAME), **names.files}, lost, tuple(lost_of)
     )
 
 
@@ -191,7 +191,9 @@ def _render_v2(
         info = replace(info, duration=0.0)  # the tempo file holds it
         if version == 2 and changes_tempo(info, difficulties):
             audio = audio_data_for(info, difficulties, replace(audio, regions=()), (), lost)
-        names.put(_dump(bpm_info_to_dict(audio), BPM_INFO_NAME), [BPM_INFO_NAME], may_be_there=True)
+        names.put(
+            dump_json(bpm_info_to_dict(audio), BPM_INFO_NAME), [BPM_INFO_NAME], may_be_there=True
+        )
         lost.update({"loudness of a stretch of the song": len(audio.lufs)} if audio.lufs else {})
         lost.update({"checksum of the song": 1} if audio.checksum else {})
     return info_v2_to_dict(info, listed, lost), lost_of
@@ -208,7 +210,7 @@ def _render_v4(
     events = difficulties[0].beatmap.bpm_events if difficulties else ()
     audio = audio_data_for(info, difficulties, audio, events, lost)
     audio_name = info.audio_data_filename or AUDIO_DATA_NAME
-    names.put(_dump(audio_data_to_dict(audio), audio_name), [audio_name], may_be_there=True)
+    names.put(dump_json(audio_data_to_dict(audio), audio_name), [audio_name], may_be_there=True)
     lightshows: dict[bytes, str] = {}
     shows, listed, lost_of = [], [], []
     for difficulty in difficulties:
@@ -216,7 +218,7 @@ def _render_v4(
         beatmap = in_one_tempo(difficulty.beatmap, info.bpm, events, own)
         data, lights = schema_v4.serialize(beatmap, own)
         listed.append(_named(difficulty, data, names))
-        shows.append(_dump(lights, listed[-1].filename))
+        shows.append(dump_json(lights, listed[-1].filename))
         lost_of.append(own)
     for number, (difficulty, show) in enumerate(zip(listed, shows, strict=True)):
         if show not in lightshows:
@@ -234,14 +236,22 @@ def _render_v4(
 def _named(difficulty: Difficulty, data: dict[str, Any], names: _Names) -> Difficulty:
     """The difficulty with the name of its file, which is kept."""
     usual = difficulty_filename(difficulty.name, difficulty.characteristic)
-    rendered = _dump(data, difficulty.filename or usual)
+    rendered = dump_json(data, difficulty.filename or usual)
     name = names.put(rendered, [difficulty.filename, usual], may_be_there=True)
     return replace(difficulty, filename=name)
 
 
-def _dump(data: Mapping[str, Any], name: str) -> bytes:
+def dump_json(data: Mapping[str, Any], name: str, *, indent: int | None = None) -> bytes:
+    """A file's contents as bytes, on one line where ``indent`` is None.
+
+    Raises:
+        LevelError: If it holds what JSON cannot; ``name`` is the file's.
+    """
+    separators = (",", ":") if indent is None else (",", ": ")
     try:
-        return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(
+            data, ensure_ascii=False, allow_nan=False, separators=separators, indent=indent
+        ).encode()
     except (ValueError, TypeError) as error:
         raise LevelError(
             f"{name}: expected values that JSON can hold, found {error}: likely a NaN, infinity or "

@@ -38,7 +38,7 @@ class LevelFiles:
 
     In a folder these are the files directly in it. In a zip whose only Info.dat is inside one
     folder, that folder is the level (BeatSaver moves it to the root) and names are relative to it;
-    ``prefix`` tells.
+    ``prefix`` tells, and ``outside`` how many files the zip has beside that folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +48,7 @@ class LevelFiles:
         listed = _zip_names(path) if self._is_zip else _folder_names(path)
         self.prefix = _level_prefix(listed) if self._is_zip else ""
         self._names = {n[len(self.prefix) :]: n for n in listed if n.startswith(self.prefix)}
+        self.outside = len(listed) - len(self._names)
         self._folded: dict[str, str] = {}
         for name in self._names:
             self._folded.setdefault(name.lower(), name)
@@ -165,6 +166,7 @@ def write_folder(path: Path, files: Mapping[str, bytes | Path]) -> None:
     """
     with _temporary_folder(path) as part:
         for member, content in files.items():
+            (part / member).parent.mkdir(parents=True, exist_ok=True)
             with (part / member).open("wb") as target:
                 _copy(content, target.write)
         part.chmod(0o755)
@@ -172,6 +174,7 @@ def write_folder(path: Path, files: Mapping[str, bytes | Path]) -> None:
             part.rename(path)
             return
         for member in files:
+            (path / member).parent.mkdir(parents=True, exist_ok=True)
             (part / member).replace(path / member)
 
 

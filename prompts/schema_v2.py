@@ -121,7 +121,9 @@ def deserialize(data: dict[str, Any]) -> tuple[Beatmap, dict[str, int]]:
     return beatmap, dict(reader.counts)
 
 
-def serialize(beatmap: Beatmap, lost: Counter[str], bpm: float) -> dict[str, Any]:
+def serialize(
+    beatmap: Beatmap, lost: Counter[str], bpm: float, *, brightness: bool = False
+) -> dict[str, Any]:
     """Writes a v2.2.0 difficulty, each collection sorted by beat.
 
     v2.2 has no tempo events and plays at Info.dat's tempo: where the beatmap changes tempo, every
@@ -132,6 +134,7 @@ def serialize(beatmap: Beatmap, lost: Counter[str], bpm: float) -> dict[str, Any
         beatmap: What to write. It is not judged here: an illegal object is written as it stands.
         lost: Counts what v2.2 cannot hold.
         bpm: The level's base tempo, in beats a minute.
+        brightness: State the brightness of lights, as files of version 2.5 and 2.6 do.
 
     Returns:
         An object for `json.dumps`; a number that is not finite stays so and is for the JSON writer
@@ -168,7 +171,7 @@ def serialize(beatmap: Beatmap, lost: Counter[str], bpm: float) -> dict[str, Any
         "_version": VERSION,
         "_notes": _note_items(beatmap, lost),
         "_obstacles": _wall_items(beatmap, lost),
-        "_events": _event_items(beatmap, lost),
+        "_events": _event_items(beatmap, lost, brightness=brightness),
         "_waypoints": [
             {
                 "_time": point.beat,
@@ -349,7 +352,7 @@ def _is_raw_type(kind: object) -> bool:
     return type(kind) is int and kind != _FREE_WALL and kind not in _WALL_SHAPE
 
 
-def _event_items(beatmap: Beatmap, lost: Counter[str]) -> list[dict[str, Any]]:
+def _event_items(beatmap: Beatmap, lost: Counter[str], *, brightness: bool) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     events: list[_Event] = [*beatmap.boosts, *beatmap.rotations, *beatmap.lights]
     for event in sorted(events, key=lambda event: event.beat):
@@ -366,13 +369,15 @@ def _event_items(beatmap: Beatmap, lost: Counter[str]) -> list[dict[str, Any]]:
             if kind in (_BOOST, _BPM) or (kind in _ROTATIONS and _degrees(value) is not None):
                 lost["light of a type that means something else in v2"] += 1
                 continue
-            if event.brightness != 1:
+            if event.brightness != 1 and not brightness:
                 lost["brightness of a light"] += 1
+        stated = {"_floatValue": getattr(event, "brightness", 1.0)} if brightness else {}
         items.append(
             {
                 "_time": event.beat,
                 "_type": kind,
                 "_value": value,
+                **stated,
                 **writable_extra(event.extra, lost, _EVENT_FIELDS, v2=True),
             }
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +9,16 @@ from typing import Any
 
 import gradio as gr
 
-from saberlm.infer.studio import HeardFile, Studio
-from saberlm.prompts.beatmap import DIFFICULTIES
-from saberlm.prompts.descriptors import WORDS
-from saberlm.scripts.app_request import KINDS, PARTS, Settings, SongFields, make_requests
+from saberlm.infer.studio import HeardFile, Job, Studio
+from saberlm.scripts.app_controls import SLOT_PARTS, settings, song_slot, work
+from saberlm.scripts.app_request import (
+    KINDS,
+    Settings,
+    SongFields,
+    WorkFields,
+    make_requests,
+    make_work,
+)
 from saberlm.scripts.app_words import (
     HEADING,
     PLACEHOLDER,
@@ -22,47 +27,13 @@ from saberlm.scripts.app_words import (
     heard_words,
     level_cards,
     notice,
+    pair_of_frames,
     progress_words,
 )
 
 MAX_SONGS = 12
-SLOT_PARTS = 6
 POLL_SECONDS = 0.3
-PLAYABILITY = [("soft: faults unlikely", "soft"), ("strict: ruled out", "strict"), ("off", "off")]
-CSS = """
-.gradio-container { max-width: 1500px !important; }
-.sl-head h1 { margin: 0; font-size: 1.5rem; } .sl-head p { margin: .2rem 0 0; opacity: .8; }
-.sl-note { padding: .55rem .8rem; border-radius: 8px; border: 1px solid var(--border-color-primary);
-  overflow-wrap: anywhere; margin: .2rem 0; }
-.sl-bad { border-color: #d9534f; background: rgb(217 83 79 / 14%); }
-.sl-warn { border-color: #d69e2e; background: rgb(214 158 46 / 14%); }
-.sl-bar { height: 12px; border-radius: 6px; background: var(--border-color-primary);
-  overflow: hidden; margin-bottom: .35rem; }
-.sl-bar i { display: block; height: 100%; background: linear-gradient(90deg, #e04848, #3d9be9); }
-.sl-level { padding: .7rem .9rem; border: 1px solid var(--border-color-primary);
-  border-radius: 10px; margin-bottom: .6rem; overflow-wrap: anywhere; }
-.sl-level h3 { margin: 0 0 .3rem; font-size: 1.05rem; } .sl-level ul { margin: .2rem 0 .5rem;
-  padding-left: 1.1rem; } .sl-level li { margin: .15rem 0; }
-.sl-links a, .sl-all { display: inline-block; padding: .35rem .8rem; border-radius: 7px;
-  margin: .1rem .4rem .1rem 0; background: #2d6cdf; color: #fff !important; text-decoration: none; }
-.sl-links a.sl-second { background: transparent; color: inherit !important;
-  border: 1px solid var(--border-color-primary); }
-.sl-frame { width: 100%; height: min(78vh, 760px); border: 1px solid var(--border-color-primary);
-  border-radius: 10px; background: #070910; }
-.sl-terms { font-size: .86rem; opacity: .85; }
-#listened:not(:has(.sl-note)), #progress:not(:has(.sl-note)), #preview:not(:has(iframe)) {
-  display: none; }
-@media (max-width: 700px) { .sl-frame { height: 88vh; } }
-"""
-
-
-def theme() -> Any:
-    """Gradio's plain look with the system's own letters: its themes fetch theirs from elsewhere."""
-    return gr.themes.Default(
-        primary_hue="blue",
-        font=["system-ui", "sans-serif"],
-        font_mono=["ui-monospace", "monospace"],
-    )
+_NUM_BUTTONS = 4
 
 
 def build_page(studio: Studio) -> Any:
@@ -70,7 +41,7 @@ def build_page(studio: Studio) -> Any:
     with gr.Blocks(title="saberlm", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
         gr.HTML(HEADING, elem_classes="sl-head")
         with gr.Row():
-            with gr.Column(scale=4, min_width=330):
+            with gr.Column(scale=3, min_width=330):
                 files = gr.File(
                     label="Songs (mp3, ogg, wav, flac)",
                     file_count="multiple",
@@ -78,12 +49,14 @@ def build_page(studio: Studio) -> Any:
                     height=150,
                 )
                 listened = gr.HTML(elem_id="listened")
-                slots = [_song_slot(i) for i in range(MAX_SONGS)]
-                fields = _settings()
+                slots = [song_slot(i) for i in range(MAX_SONGS)]
+                fields = settings()
                 with gr.Row():
                     go = gr.Button("Make levels", variant="primary", elem_id="go")
-                    stop = gr.Button("Stop", variant="stop", elem_id="stop", interactive=False)
-            with gr.Column(scale=6, min_width=330):
+                    stop = gr.Button("Stop", variant="stop", elem_id="stop", visible=False)
+                again = gr.Button("Again, with another seed", elem_id="again", visible=False)
+                work_fields, work_go = work()
+            with gr.Column(scale=7, min_width=330):
                 progress = gr.HTML(elem_id="progress")
                 results = gr.HTML(PLACEHOLDER, elem_id="results")
                 preview = gr.HTML(elem_id="preview")
@@ -97,74 +70,30 @@ def build_page(studio: Studio) -> Any:
             show_progress="hidden",
             trigger_mode="always_last",
         )
+        shown = [progress, results, preview, go, stop, again, work_go]
+        own = [*fields.values()]
         go.click(
             events.make,
-            [heard, *fields.values(), *(part for slot in slots for part in slot[2:])],
-            [progress, results, preview, go, stop],
+            [heard, *own, *(part for slot in slots for part in slot[2:])],
+            shown,
             show_progress="hidden",
         )
+        again.click(events.again, None, shown, show_progress="hidden")
+        work_go.click(events.work, [*work_fields.values(), *own], shown, show_progress="hidden")
         stop.click(events.stop, None, None, queue=False, show_progress="hidden")
         page.unload(events.stop)
     page.queue(default_concurrency_limit=16)
     return page
 
 
-def _song_slot(index: int) -> list[Any]:
-    """One song's part: [group, words, title, artist, bpm, offset]."""
-    with gr.Group(visible=False, elem_id=f"song-{index}") as group:
-        words = gr.HTML(padding=True)
-        with gr.Row():
-            title = gr.Textbox(label="Title", max_length=90, min_width=120)
-            artist = gr.Textbox(label="Artist", max_length=90, min_width=120)
-        with gr.Row():
-            bpm = gr.Number(label="BPM", minimum=10, maximum=1000, min_width=120)
-            offset = gr.Number(label="First beat at (s)", min_width=120)
-    return [group, words, title, artist, bpm, offset]
-
-
-def _settings() -> dict[str, Any]:
-    """The settings by their name in `Settings`."""
-    labels = ["Expert+" if name == "ExpertPlus" else name for name in DIFFICULTIES]
-    made: dict[str, Any] = {
-        "difficulties": gr.CheckboxGroup(
-            list(zip(labels, DIFFICULTIES, strict=True)),
-            value=["Hard", "Expert"],
-            label="Difficulties",
-            elem_id="difficulties",
-        ),
-        "style": gr.Dropdown(
-            list(WORDS), multiselect=True, allow_custom_value=True, max_choices=8,
-            label="Style", info="Choose, or write words of your own", elem_id="style",
-        ),
-        "parts": gr.CheckboxGroup(list(PARTS), value=list(PARTS), label="With"),
-    }  # fmt: skip
-    with gr.Accordion("More settings", open=False):
-        with gr.Row():
-            made["nps"] = gr.Number(
-                label="Notes a second", info="empty: usual for the difficulty", minimum=0,
-                maximum=16, step=0.1, value=None, min_width=140,
-            )  # fmt: skip
-            made["njs"] = gr.Number(
-                label="Note jump speed", info="empty: by the map's density", minimum=0,
-                maximum=30, step=0.5, value=None, min_width=140,
-            )  # fmt: skip
-        made["avoid"] = gr.Dropdown(
-            list(WORDS), multiselect=True, allow_custom_value=True, max_choices=8,
-            label="Not this style", info="takes twice as long",
-        )  # fmt: skip
-        made["rating"] = gr.Slider(0, 10, value=9, step=1, label="Quality asked for")
-        made["playability"] = gr.Dropdown(PLAYABILITY, value="soft", label="Playability")
-        made["candidates"] = gr.Slider(
-            1, 8, value=1, step=1, label="Candidates", info="makes so many and keeps the best"
-        )
-        with gr.Row():
-            made["seed"] = gr.Number(
-                label="Seed", info="the same seed gives the same level", value=0, minimum=0,
-                precision=0, elem_id="seed", min_width=140,
-            )  # fmt: skip
-            other = gr.Button("Another seed", elem_id="other-seed", min_width=120)
-    other.click(lambda: secrets.randbelow(1_000_000), None, made["seed"], show_progress="hidden")
-    return made
+def _buttons(*, busy: bool, made: bool) -> list[Any]:
+    """Make, stop, again, work."""
+    return [
+        gr.update(interactive=not busy),
+        gr.update(visible=busy),
+        gr.update(visible=made, interactive=not busy),
+        gr.update(interactive=not busy),
+    ]
 
 
 class _Events:
@@ -206,28 +135,57 @@ class _Events:
     def make(
         self, request: gr.Request, heard: list[HeardFile], *values: Any
     ) -> Iterator[list[Any]]:
-        """Runs the job and shows how far it is, until it is done or stopped."""
-        idle = [gr.update(interactive=True), gr.update(interactive=False)]
-        busy = [gr.update(interactive=False), gr.update(interactive=True)]
-        settings = Settings(*values[: len(KINDS)])
+        """Maps the songs."""
         rest = values[len(KINDS) :]
         songs = [SongFields(*rest[i : i + 4]) for i in range(0, len(rest), 4)]
         try:
-            requests = make_requests(heard, songs, settings)
+            requests = make_requests(heard, songs, Settings(*values[: len(KINDS)]))
         except ValueError as error:
-            yield [notice(str(error), "bad"), gr.skip(), gr.skip(), *idle]
+            yield self._refused(error)
             return
-        job = self.studio.start(str(request.session_hash), requests)
+        yield from self._watch(self.studio.start(str(request.session_hash), requests))
+
+    def again(self, request: gr.Request) -> Iterator[list[Any]]:
+        """Does the last job once more, with another seed."""
+        try:
+            job = self.studio.again(str(request.session_hash))
+        except ValueError as error:
+            yield self._refused(error)
+            return
+        yield from self._watch(job)
+
+    def work(self, request: gr.Request, *values: Any) -> Iterator[list[Any]]:
+        """Works on a level: the one given, or the newest one made here."""
+        owner = str(request.session_hash)
+        fields = WorkFields(*values[: -len(KINDS)])
+        newest = next((one.archive for one in self.studio.made_by(owner)), None)
+        try:
+            wish = make_work(fields, newest, Settings(*values[-len(KINDS) :]))
+        except ValueError as error:
+            yield self._refused(error)
+            return
+        yield from self._watch(self.studio.start(owner, [wish]))
+
+    @staticmethod
+    def _refused(error: ValueError) -> list[Any]:
+        kept = [gr.skip()] * (2 + _NUM_BUTTONS)
+        return [notice(str(error), "bad"), *kept]
+
+    def _watch(self, job: Job) -> Iterator[list[Any]]:
+        """Shows how far a job is, until it is done or stopped."""
         number = 0
         while True:
             finished = job.finished  # before looking: nothing that comes after is missed
             count = len(job.levels)
             shown = [gr.skip(), gr.skip()]
+            made = self.studio.made_by(job.owner)
             if count != number:  # the first one is played at once, the others when asked for
-                cards = level_cards(self.studio.made_by(job.owner))
-                shown = [cards, gr.skip() if number else frame(job.levels[0])]
+                first = job.levels[0]
+                other = self.studio.levels.get(first.other or "")
+                window = frame(first) if other is None else pair_of_frames(other, first)
+                shown = [level_cards(made), gr.skip() if number else window]
             number = count
-            yield [progress_words(job), *shown, *(idle if finished else busy)]
+            yield [progress_words(job), *shown, *_buttons(busy=not finished, made=bool(made))]
             if finished:
                 return
             time.sleep(POLL_SECONDS)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from saberlm.infer.level_request import LevelRequest
+from saberlm.infer.level_work import LevelWork
 from saberlm.infer.studio import HeardFile
 
-PARTS = ("lights", "walls", "bombs", "arcs", "chains")
+PARTS = ("lights", "arcs", "chains")
 AWAY_FROM_STYLE = 1.5
 """Guidance away from a style that is not wanted."""
 _SHOWN_DIGITS = 3
@@ -42,6 +44,9 @@ class Settings:
     difficulties: list[str]
     style: list[str] | None
     parts: list[str]
+    walls: str
+    bombs: str
+    chroma: str
     nps: float | None
     njs: float | None
     avoid: list[str] | None
@@ -49,6 +54,17 @@ class Settings:
     playability: str
     candidates: float
     seed: float | None
+
+
+@dataclass(frozen=True)
+class WorkFields:
+    """The fields of work on a level, as the page gives them."""
+
+    level: str | None
+    task: str
+    span: str
+    difficulties: list[str]
+    new_lights: bool
 
 
 KINDS = tuple(field.name for field in fields(Settings))
@@ -73,24 +89,15 @@ def make_requests(
 
 def _request(heard: HeardFile, said: SongFields, settings: Settings) -> LevelRequest:
     found = SongFields.of(heard)
-    off = [part for part in PARTS if part not in settings.parts and part != "lights"]
-    avoid = ", ".join(settings.avoid or [])
-    given: dict[str, Any] = {
+    given = {
+        **_wishes(settings),
         "difficulties": settings.difficulties,
-        "style": ", ".join(settings.style or []) or None,
         "lights": "lights" in settings.parts,
-        "prompt": " | ".join(f"{part.capitalize()}: off" for part in off) or None,
-        "nps": settings.nps or None,
-        "njs": settings.njs or None,
-        "rating": settings.rating,
-        "playability": settings.playability,
+        "chroma": settings.chroma or None,
         "candidates": settings.candidates,
-        "seed": settings.seed or 0,
         "title": said.title.strip() or found.title,
         "artist": said.artist.strip(),
     }
-    if avoid:
-        given |= {"negative_style": avoid, "cfg_scale": AWAY_FROM_STYLE}
     if (said.bpm, said.offset) != (found.bpm, found.offset):
         # one that was not touched holds as it was found, with all its digits
         tempo = heard.tempo
@@ -98,3 +105,37 @@ def _request(heard: HeardFile, said: SongFields, settings: Settings) -> LevelReq
         given["bpm"] = tempo.bpm if said.bpm == found.bpm else said.bpm or None
         given["offset"] = tempo.offset_seconds if said.offset == found.offset else said.offset
     return LevelRequest.of(heard.path, **given)
+
+
+def make_work(said: WorkFields, newest: Path | None, settings: Settings) -> LevelWork:
+    """The wish for a level: the one that was given, or the ``newest`` of the visitor's.
+
+    Raises:
+        ValueError: no level, or a value that means nothing; in words for the page.
+    """
+    level = Path(said.level) if said.level else newest
+    if level is None:
+        raise ValueError("Drop a level's zip, or make a level first.")
+    request = LevelRequest.of(
+        level, **_wishes(settings), difficulties=said.difficulties or None, lights=True
+    )
+    return LevelWork(level, said.task, request, said.span.strip(), said.new_lights)
+
+
+def _wishes(settings: Settings) -> dict[str, Any]:
+    """What the notes are to be like, as fields of a request."""
+    avoid = ", ".join(settings.avoid or [])
+    given: dict[str, Any] = {
+        "style": ", ".join(settings.style or []) or None,
+        "walls": settings.walls or None,
+        "bombs": settings.bombs or None,
+        "nps": settings.nps or None,
+        "njs": settings.njs or None,
+        "rating": settings.rating,
+        "playability": settings.playability,
+        "seed": settings.seed or 0,
+    }
+    given |= {part: False for part in ("arcs", "chains") if part not in settings.parts}
+    if avoid:
+        given |= {"negative_style": avoid, "cfg_scale": AWAY_FROM_STYLE}
+    return given

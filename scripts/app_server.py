@@ -41,7 +41,8 @@ def make_app(studio: Studio, uploads: Path) -> Any:
     from fastapi.responses import FileResponse, Response
     from starlette.background import BackgroundTask
 
-    from saberlm.scripts.app_page import CSS, build_page, theme
+    from saberlm.scripts.app_look import CSS, theme
+    from saberlm.scripts.app_page import build_page
 
     app = FastAPI(title="saberlm", docs_url=None, redoc_url=None, openapi_url=None)
 

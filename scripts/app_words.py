@@ -6,14 +6,22 @@ from collections.abc import Sequence
 from html import escape
 
 from saberlm.eval.verdict import verdict
-from saberlm.infer.level_request import LevelRequest
-from saberlm.infer.studio import HeardFile, Job, MadeLevel
+from saberlm.infer.level_work import LevelWork
+from saberlm.infer.studio import HeardFile, Job, MadeLevel, Wanted
 from saberlm.infer.tempo_report import LOW_CONFIDENCE
+from saberlm.scripts.app_plots import density_plot
 
 HEADING = (
     "<h1>saberlm</h1><p>Drop in a song, get a Beat Saber level: notes, walls, bombs and lights."
     " Everything happens on this machine.</p>"
 )
+_TO_PREVIEW = "document.getElementById('preview').scrollIntoView({behavior:'smooth'})"
+_DONE = {
+    "range": "{0} made anew",
+    "continue": "continued",
+    "lights": "new lights",
+    "spread": "difficulties added",
+}
 PLACEHOLDER = '<div class="sl-note">Your levels will appear here, each with a preview.</div>'
 TERMS = (
     "<p><b>Before you upload a level to BeatSaver:</b> say in the upload form that a program made"
@@ -38,7 +46,7 @@ def heard_words(one: HeardFile) -> str:
     said = f"{_clock(one.seconds)}, {tempo.bpm:.6g} BPM"
     if tempo.events:
         said += f" at first, {len(tempo.events)} changes of tempo"
-    said += f", {tempo.confidence:.0%} sure"
+    said += f" ({tempo.confidence:.0%} sure)"
     words = f"{name}<br><span>{escape(said)}</span>"
     if tempo.confidence < LOW_CONFIDENCE:
         others = "; ".join(
@@ -60,10 +68,12 @@ def progress_words(job: Job) -> str:
         of_all = f"{count} of {total} level{'s' if total != 1 else ''} made"
         if job.stopped:
             return notice(f"Stopped; {of_all}.", "warn") + problems
-        return (notice(f"Done: {of_all}.") if count else "") + problems
+        return (notice(f"Done: {of_all}.", "good") if count else "") + problems
     share = job.bars / job.num_bars if job.num_bars else 0.0
     song = f"Song {job.song + 1} of {total}: " if total > 1 else ""
     words = f"{song}{job.stage}"
+    if job.stage == "mapping" and not job.bars:
+        words += " (the first time it takes some ten seconds to get going)"
     if job.num_bars and job.stage == "mapping":
         words += f", bar {job.bars} of {job.num_bars}"
         left = job.seconds_left
@@ -82,12 +92,28 @@ def level_cards(levels: Sequence[MadeLevel]) -> str:
     return cards
 
 
-def frame(level: MadeLevel) -> str:
-    """The preview of a level; the cards' links show others in it."""
+def frame(level: MadeLevel, *, together: bool = False, name: str = "sl-preview") -> str:
+    """The preview of a level; the cards' links show others in the one of the usual name.
+
+    ``together``: previews on one page start, stop and jump as one.
+    """
     return (
-        f'<iframe class="sl-frame" name="sl-preview" title="preview" src="preview/{level.key}"'
-        ' sandbox="allow-scripts" allow="autoplay; fullscreen"></iframe>'
+        f'<iframe class="sl-frame" name="{name}" title="preview" src="preview/{level.key}'
+        f'{"#together" if together else ""}" sandbox="allow-scripts" allow="autoplay; fullscreen">'
+        "</iframe>"
     )
+
+
+def pair_of_frames(left: MadeLevel, right: MadeLevel) -> str:
+    """Two levels side by side, the older one to the left."""
+    sides = [
+        f"<div><h4>{escape(f'{when}: {_asked(one.request)}')}</h4>"
+        f"{frame(one, together=True, name=name)}</div>"
+        for when, one, name in (
+            ("Before", left, "sl-preview-before"), ("Now", right, "sl-preview"),
+        )
+    ]  # fmt: skip
+    return f'<div class="sl-pair">{"".join(sides)}</div>'
 
 
 def _card(level: MadeLevel) -> str:
@@ -101,12 +127,13 @@ def _card(level: MadeLevel) -> str:
             " events."
         )
         words = escape(f"{numbers} {verdict(one.judgement)}")
-        rows.append(f"<li><b>{escape(name)}</b>: {words}</li>")
+        plot = density_plot(one)
+        rows.append(f'<div class="sl-diff"><span><b>{escape(name)}</b>: {words}</span>{plot}</div>')
     warned = ""
     if not report.valid:
         first = report.errors[0].message
         warned += notice(f"Not valid, do not upload it: {first}", "bad")
-    if level.tempo.confidence < LOW_CONFIDENCE:
+    if level.tempo is not None and level.tempo.confidence < LOW_CONFIDENCE:
         warned += notice(
             f"The beat is likely off ({level.tempo.confidence:.0%} sure): write the right BPM and"
             " first beat, and make it again.",
@@ -114,19 +141,27 @@ def _card(level: MadeLevel) -> str:
         )
     if any(one.counts.notes == 0 for one in report.difficulties):
         warned += notice("A difficulty has no notes.", "warn")
-    listed = "".join(rows)
+    key = (
+        '<p class="sl-key">Notes a second over the song; ▼ faults; below, bar by bar, what the'
+        " critic takes it for: green a human's, red a machine's.</p>"
+    )
     return (
         f'<div class="sl-level"><h3>{escape(level.title)}</h3>'
-        f"<p>{escape(_asked(level.request))}</p>{warned}<ul>{listed}</ul>"
+        f"<p>{escape(_asked(level.request))}</p>{warned}{''.join(rows)}{key}"
         f'<div class="sl-links"><a href="level/{level.key}" download>Download</a>'
-        f'<a class="sl-second" href="preview/{level.key}" target="sl-preview">Preview</a>'
+        f'<a class="sl-second" href="preview/{level.key}" target="sl-preview"'
+        f' onclick="{_TO_PREVIEW}">Preview</a>'
         f'<a class="sl-second" href="preview/{level.key}" download="{escape(level.archive.stem)}'
         '.html">Preview as a file to send</a></div></div>'
     )
 
 
-def _asked(request: LevelRequest) -> str:
-    said = [f"seed {request.seed}"]
+def _asked(wanted: Wanted) -> str:
+    said = []
+    request = wanted.request if isinstance(wanted, LevelWork) else wanted
+    if isinstance(wanted, LevelWork):
+        said += [_DONE[wanted.task].format(wanted.span)]
+    said += [f"seed {request.seed}"]
     said += [f"style: {request.style}"] if request.style else []
     said += [f"{request.candidates} candidates"] if request.candidates > 1 else []
     return ", ".join(said)

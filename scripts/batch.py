@@ -24,7 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for the levels and summary.jsonl; run again, it goes on with what is not done",
     )
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes, each with its own model"
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes, each with its own model (with --ray: over all machines)",
     )
     parser.add_argument(
         "--rows",
@@ -33,7 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="difficulties that decode together in one process (default 16)",
     )
-    parser.add_argument("--engine", choices=["native"], default="native", help="what decodes")
+    parser.add_argument(
+        "--engine",
+        choices=["native", "vllm"],
+        default="native",
+        help="what decodes; vllm needs an environment with vLLM",
+    )
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="run the workers on a Ray cluster (auto: the one this machine belongs to; without an"
+        " address: a cluster of this machine alone); songs and DIR on a file system they share",
+    )
     add_request_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print how it ended as one JSON object")
 
@@ -52,7 +69,13 @@ def run(args: argparse.Namespace) -> int:
     from saberlm.infer.batch_run import BatchSettings, run_batch
 
     settings = BatchSettings(
-        Path(args.out), args.model, device=args.device, workers=args.workers, rows=args.rows
+        Path(args.out),
+        args.model,
+        device=args.device,
+        workers=args.workers,
+        rows=args.rows,
+        engine=args.engine,
+        ray=args.ray,
     )
     fields = {name: value for name, value in request_fields(args).items() if value is not None}
     items = find_requests(args.songs, fields)

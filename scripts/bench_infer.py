@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from saberlm.adapter.loading import LoadedModel
     from saberlm.infer.engine import Engine, GeneratedMap, MapRequest
+    from saberlm.infer.lighting import Passes
     from saberlm.infer.pipeline import Song
     from saberlm.infer.sampling import SamplingParams
 
@@ -119,18 +120,21 @@ def _song(loaded: LoadedModel, args: argparse.Namespace, path: str, clock: Clock
     return Song.on_estimate(samples, rate, tempo)
 
 
-def _request(
+def _passes(
     loaded: LoadedModel, args: argparse.Namespace, song: Song, encoding: Any, seed: int
-) -> MapRequest:
+) -> Passes:
     from dataclasses import replace
 
-    from saberlm.infer.pipeline import completed, make_request
+    from saberlm.infer.lighting import make_passes
+    from saberlm.infer.pipeline import completed
     from saberlm.prompts.header import Conditions
 
     asked = Conditions(args.difficulty, rating=9, lights=not args.no_lights)
     asked = completed(loaded.model, song, asked)
-    request = make_request(loaded.model, encoding, song, asked, seed)
-    return replace(request, end_bar=min(args.bars or song.num_bars, encoding.num_bars))
+    passes = make_passes(loaded.model, encoding, song, asked, seed)
+    end = min(args.bars or song.num_bars, encoding.num_bars)
+    lights = passes.lights and replace(passes.lights, end_bar=end)
+    return replace(passes, notes=replace(passes.notes, end_bar=end), lights=lights)
 
 
 def _warm(engine: Engine, request: MapRequest, params: SamplingParams) -> None:
@@ -147,6 +151,7 @@ def _single(
     import tempfile
 
     from saberlm.infer.engine import Engine
+    from saberlm.infer.lighting import generate_lit
     from saberlm.infer.pack import SongMeta, pack_level
     from saberlm.infer.pipeline import encode_song, to_beatmap
 
@@ -154,14 +159,14 @@ def _single(
     song = _song(loaded, args, path, clock)
     with clock.stage("encode"):
         encoding = encode_song(loaded.model, loaded.frontend, song)
-    request = _request(loaded, args, song, encoding, 0)
+    passes = _passes(loaded, args, song, encoding, 0)
     with clock.stage("pack the weights"):
         engine = Engine(loaded.model)
     with Clock().stage("compile"):
-        _warm(engine, request, params)
+        _warm(engine, passes.notes, params)
     _watch(engine, clock)
     with clock.stage("the rest of the loop, in Python"):
-        made = engine.generate([request], params)
+        made = generate_lit(engine, [passes], [params])
     with clock.stage("pack the level"), tempfile.TemporaryDirectory() as folder:
         beatmap, _ = to_beatmap(made[0], song)
         out = Path(folder) / "level.zip"
@@ -170,7 +175,7 @@ def _single(
             *(out, Path(path), song.bpm, song.offset_seconds, {args.difficulty: beatmap}, meta)
         )
     figures = _table(clock, made, song)
-    figures |= _limits(loaded, encoding, request)
+    figures |= _limits(loaded, encoding, passes.notes)
     return figures
 
 
@@ -238,7 +243,9 @@ def _limits(loaded: LoadedModel, encoding: Any, request: MapRequest) -> dict[str
     from saberlm.prompts.stream import MapPrompt
 
     model = loaded.model
-    prompt = MapPrompt(request.conditions, encoding.num_bars).opening()
+    prompt = MapPrompt(
+        request.conditions, encoding.num_bars, None, bool(loaded.model.config.audio_places)
+    ).opening()
     context = len(prompt) + 4 * 60  # the header, and half of the bars that the decoder sees
     ids = torch.tensor([(prompt[-60:] * 20)[:context]], device=model.lm_head.weight.device)
     started, cpu = time.perf_counter(), time.process_time()
@@ -325,28 +332,29 @@ def _peak_mb() -> float:
 def _batch(loaded: LoadedModel, args: argparse.Namespace, params: SamplingParams) -> dict[str, Any]:
     """Rows together, and one by one; and whether the results are equal."""
     from saberlm.infer.engine import Engine
+    from saberlm.infer.lighting import generate_lit
     from saberlm.infer.pipeline import encode_song
 
     songs = [_song(loaded, args, path, Clock()) for path in args.songs]
     encodings = [encode_song(loaded.model, loaded.frontend, song) for song in songs]
 
-    def requests() -> list[MapRequest]:
+    def rows_anew() -> list[Passes]:
         return [
-            _request(loaded, args, songs[i % len(songs)], encodings[i % len(songs)], i)
+            _passes(loaded, args, songs[i % len(songs)], encodings[i % len(songs)], i)
             for i in range(args.batch)
         ]
 
     engine = Engine(loaded.model, max_rows=args.batch)
-    _warm(engine, requests()[0], params)
+    _warm(engine, rows_anew()[0].notes, params)
     figures: dict[str, Any] = {"rows": args.batch, "songs": len(songs)}
     made: dict[str, list[GeneratedMap]] = {}
     for how in ("one by one", "together"):
-        rows = requests()
+        rows = rows_anew()
         wall, cpu = time.perf_counter(), time.process_time()
         if how == "together":
-            made[how] = engine.generate(rows, params)
+            made[how] = generate_lit(engine, rows, [params] * len(rows))
         else:
-            made[how] = [engine.generate([row], params)[0] for row in rows]
+            made[how] = [generate_lit(engine, [row], [params])[0] for row in rows]
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         tokens = sum(len(bar) + 1 for one in made[how] for bar in one.bars)
         figures[how] = {"wall": wall, "cpu": cpu, "tokens": tokens}

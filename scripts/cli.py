@@ -23,6 +23,8 @@ from saberlm.prompts.errors import HeaderError
 VERBS = {
     "map": "make a playable level from a song",
     "batch": "make levels of many songs, going on where it was stopped",
+    "lights": "make a light show for a human's map",
+    "spread": "add the difficulties that a human's level lacks",
     "app": "make and look at levels in the browser",
     "preview": "write a page that plays a level in 3D",
     "tempo": "find a song's tempo and beats",

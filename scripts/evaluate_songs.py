@@ -37,11 +37,11 @@ from saberlm.eval.playability_scene import SetUp
 from saberlm.eval.report import check_level, shipped_critic
 from saberlm.eval.style import StyleReference
 from saberlm.eval.timing import Floats, unique_onsets
-from saberlm.finetune.grid import FittedGrid
 from saberlm.finetune.held_out import HeldOutSong, read_held_out
 from saberlm.finetune.retime import retime
 from saberlm.finetune.sources import MapSource
 from saberlm.infer.engine import Engine, SongEncoding
+from saberlm.infer.lighting import generate_lit, make_passes
 from saberlm.infer.njs import choose_njs, peak_swings
 from saberlm.infer.onsets import FPS, RATE, onset_curve
 from saberlm.infer.other_song import laid_over
@@ -50,13 +50,13 @@ from saberlm.infer.pipeline import (
     Song,
     completed,
     encode_song,
-    make_request,
     read_song,
     to_beatmap,
 )
 from saberlm.infer.sampling import SamplingParams
 from saberlm.infer.tempo import estimate_tempo
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
+from saberlm.prompts.grid import FittedGrid
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.mapfile import read_level
 from saberlm.prompts.tempo import TempoMap
@@ -299,13 +299,13 @@ class _Maker:
         encoding = self.encoding if other is None else self._laid_over(other)
         rhythm = self.settings["rhythm"]
         params = SamplingParams(playability=mode, rhythm=rhythm, seed=self.settings["seed"])
-        requests = []
+        passes = []
         for name in self.maps:
             asked = completed(model, song, self._asked(name))
             seed = params.seed * 10 + DIFFICULTIES.index(name)
-            requests.append(make_request(model, encoding, song, asked, seed))
+            passes.append(make_passes(model, encoding, song, asked, seed))
         started = time.perf_counter()
-        made = Engine(model).generate(requests, params)
+        made = generate_lit(Engine(model), passes, [params] * len(passes))
         seconds = time.perf_counter() - started
         maps = dict(zip(self.maps, made, strict=True))
         return MadeMaps(song.bpm, song.offset_seconds, seconds, maps, song.bpm_events)

@@ -1,4 +1,5 @@
-"""`saberlm map SONG`: a song to a playable level."""
+"""`saberlm map SONG`: a song to a playable level; `saberlm map --from-level LEVEL`: a part of a
+human's level made anew, or its end."""
 
 from __future__ import annotations
 
@@ -38,18 +39,49 @@ REQUEST = (
     "candidates",
     "redo_weak",
     "full_spread",
+    "reference",
+    "bombs",
+    "walls",
+    "arcs",
+    "chains",
+    "chroma",
 )
 """Options of `add_request_arguments` that are fields of a request by the same name."""
+NAMES = ["Easy", "Normal", "Hard", "Expert", "ExpertPlus"]
+WHOLE_SONGS_ALONE = (
+    "bpm",
+    "offset",
+    "beats",
+    "tempo_from",
+    "title",
+    "artist",
+    "candidates",
+    "redo_weak",
+    "full_spread",
+    "cover",
+    "chroma",
+    "reference",
+)
+"""What a level that is there already leaves no room for."""
+OF_LEVELS_ALONE = ("range", "go_on", "new_lights", "overwrite")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     parser.add_argument(
-        "song", metavar="SONG", help="wav, flac, ogg, opus or mp3; m4a and others with ffmpeg"
+        "song",
+        nargs="?",
+        metavar="SONG",
+        help="wav, flac, ogg, opus or mp3; m4a and others with ffmpeg. With --from-level: the"
+        " level's own song, where the level lacks it",
     )
     parser.add_argument(
-        "-o", "--output", metavar="OUT.zip", help="level to write (default: SONG.zip here)"
+        "-o",
+        "--output",
+        metavar="OUT.zip",
+        help="level to write (default: SONG.zip here; with --from-level: LEVEL_saberlm.zip)",
     )
+    add_level_arguments(parser)
     parser.add_argument(
         "--bpm", type=float, help="tempo, when you know it (default: found in the sound)"
     )
@@ -76,16 +108,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_request_arguments(parser)
 
 
+def add_level_arguments(parser: argparse.ArgumentParser) -> None:
+    """Work on a level that is there: which part, and what of it."""
+    level = parser.add_argument_group(
+        "work on a level",
+        "Objects outside the part that is made anew stay as they are, files of other difficulties"
+        " byte for byte; without -d the work is on every Standard difficulty.",
+    )
+    level.add_argument(
+        "--from-level", metavar="LEVEL", help="level to work on: a folder or zip, v2, v3 or v4"
+    )
+    part = level.add_mutually_exclusive_group()
+    part.add_argument(
+        "--range",
+        metavar="A-B",
+        help="make this stretch anew, both sides given: seconds (60-90s, 1:00-1:30) or the level's"
+        " beats (16-48b); whole bars within it are replaced",
+    )
+    part.add_argument(
+        "--continue",
+        dest="go_on",
+        action="store_true",
+        help="go on from the last note to the song's end (without -d: the difficulties that end"
+        " 10 s or more before it)",
+    )
+    level.add_argument(
+        "--new-lights",
+        action="store_true",
+        default=None,
+        help="make the part's lights anew, too (default: a range keeps its lights, a continued"
+        " level gets lights where it has none yet; --no-lights: no new ones)",
+    )
+    level.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="let -o be the level itself (the older one is lost)",
+    )
+    parser.set_defaults(usage_error=parser.error)
+
+
 def add_request_arguments(parser: argparse.ArgumentParser) -> None:
     """What can be asked of any number of songs; shared with `saberlm batch`."""
-    names = ["Easy", "Normal", "Hard", "Expert", "ExpertPlus"]
     parser.add_argument(
         "-d",
         "--difficulties",
         nargs="+",
-        choices=names,
+        choices=NAMES,
         metavar="NAME",
-        help=f"any of {' '.join(names)} (default Expert)",
+        help=f"any of {' '.join(NAMES)} (default Expert)",
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="LEVEL",
+        help="follow the manner of a level, of any song (its difficulty of the same name, or the"
+        " nearest)",
     )
     parser.add_argument(
         "--full-spread",
@@ -109,6 +185,21 @@ def add_request_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--redo-weak", action="store_true", help="make the weakest bars anew, keep what is better"
     )
+    add_wish_arguments(parser)
+    parser.add_argument("--no-lights", action="store_true", help="leave the light show out")
+    add_sampling_arguments(parser)
+    parser.add_argument("--cover", metavar="FILE", help="png or jpg (default: drawn from the song)")
+    parser.add_argument("--environment", default="DefaultEnvironment", metavar="NAME")
+    parser.add_argument(
+        "--chroma",
+        metavar="PALETTE",
+        help="colours of the lights for players who have the mod Chroma: aurora, candy, ember,"
+        " forest, neon or ocean (others see the environment's own)",
+    )
+
+
+def add_wish_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the notes are to be like."""
     parser.add_argument(
         "--nps",
         type=float,
@@ -125,7 +216,23 @@ def add_request_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rating", type=int, choices=range(11), metavar="0-10", default=9, help="quality asked for"
     )
-    parser.add_argument("--no-lights", action="store_true", help="leave the light show out")
+    for what in ("bombs", "walls"):
+        parser.add_argument(
+            f"--{what}",
+            choices=["none", "low", "medium", "high"],
+            help=f"how many {what} (default: as the model likes)",
+        )
+    for what in ("arcs", "chains"):
+        parser.add_argument(
+            f"--{what}",
+            action=argparse.BooleanOptionalAction,
+            help=f"with or without {what} (default: as the model likes)",
+        )
+    parser.add_argument("--mapper", default="saberlm")
+
+
+def add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which model, and how it draws."""
     parser.add_argument(
         "--model", default="nano", metavar="NAME|DIR", help="shipped model or a folder"
     )
@@ -178,9 +285,6 @@ def add_request_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep swings possible while sampling (default soft; off: as the model says)",
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--mapper", default="saberlm")
-    parser.add_argument("--cover", metavar="FILE", help="png or jpg (default: drawn from the song)")
-    parser.add_argument("--environment", default="DefaultEnvironment", metavar="NAME")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
 
 
@@ -193,7 +297,14 @@ def request_fields(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Map the song; everything but ``--json``'s object goes to standard error."""
+    """Map the song, or work on the level; everything but ``--json``'s object goes to standard
+    error."""
+    if args.from_level is not None:
+        return _work_on_level(args)
+    alone = [name for name in OF_LEVELS_ALONE if getattr(args, name)]
+    if alone or args.song is None:
+        flag = f"--{alone[0].replace('go_on', 'continue').replace('_', '-')}" if alone else ""
+        args.usage_error(f"{flag} needs --from-level LEVEL" if alone else "SONG is missing")
     import json
     import sys
     from pathlib import Path
@@ -253,3 +364,33 @@ def run(args: argparse.Namespace) -> int:
             summary["scores"] = level.scores
         print(json.dumps(summary))
     return 0
+
+
+def _work_on_level(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from saberlm.infer.level_edits import Span
+    from saberlm.scripts.level_work import work_on_level
+
+    if args.range is None and not args.go_on:
+        args.usage_error("--from-level needs --range A-B or --continue")
+    for name in WHOLE_SONGS_ALONE:
+        if getattr(args, name):
+            args.usage_error(f"--{name.replace('_', '-')} does not go with --from-level")
+    if args.no_lights and args.new_lights:
+        args.usage_error("expected --no-lights or --new-lights, found both")
+    new_lights = False if args.no_lights else args.new_lights
+    span = None if args.range is None else Span.parse(args.range)
+    level = Path(args.from_level)
+    return work_on_level(
+        level,
+        args.output or f"{level.stem if level.is_file() else level.name}_saberlm.zip",
+        {**request_fields(args), "lights": True},
+        lambda editor: (
+            editor.go_on(new_lights=new_lights)
+            if span is None
+            else editor.remap(span, new_lights=bool(new_lights))
+        ),
+        song=args.song,
+        args=args,
+    )

@@ -18,6 +18,7 @@ let level = null;
 let map = null;
 let noteTimes = [];
 let listed = [];
+let hushed = false; // muted because the preview beside it is heard
 
 const timeline = new Timeline(get('timeline'), { onSeek: seek, onFinding: goTo });
 
@@ -72,7 +73,7 @@ function showDifficulty(index) {
     [difficulty.lights.length, 'lights'],
   ];
   const some = counts.filter(([count]) => count).map(([count, what]) => `${count} ${what}`);
-  get('counts').textContent = `${some.join(', ') || 'empty'}; speed ${map.njs}`;
+  get('counts').textContent = `${some.join(', ') || 'empty'}; NJS ${map.njs}`;
   const left = Object.entries(difficulty.left_out).map(([what, count]) => `${what} ${count}`);
   get('left-out').textContent = left.length ? `Not shown: ${left.join(', ')}.` : '';
   get('verdict').textContent = difficulty.verdict;
@@ -136,11 +137,43 @@ function clock(seconds) {
 function seek(seconds) {
   player.seek(seconds);
   sounds.reached = Infinity;
+  tellOthers();
 }
 
 function toggle() {
   if (player.playing) player.pause();
   else player.play();
+  tellOthers();
+}
+
+// Previews that stand side by side on one page (#together) start, stop and jump as one; the one that
+// is touched is heard.
+function tellOthers() {
+  if (!map || !location.hash.includes('together')) return;
+  if (hushed) setMuted(false);
+  hushed = false;
+  const said = { together: true, playing: player.playing, seconds: player.seconds, speed: get('speed').value };
+  for (let i = 0; i < parent.frames.length; i++) {
+    if (parent.frames[i] !== window) parent.frames[i].postMessage(said, '*');
+  }
+}
+
+function setMuted(muted) {
+  player.audio.muted = muted;
+  get('mute').setAttribute('aria-pressed', muted);
+}
+
+function follow({ data }) {
+  if (!location.hash.includes('together') || data?.together !== true || !map) return;
+  const { playing, seconds, speed } = data;
+  if (!Number.isFinite(seconds) || SPEEDS[speed] === undefined) return;
+  get('speed').value = speed;
+  player.setRate(SPEEDS[speed]);
+  hushed ||= !player.audio.muted;
+  setMuted(true);
+  player.seek(seconds);
+  if (playing) player.play();
+  else player.pause();
 }
 
 function stepBeats(beats) {
@@ -153,6 +186,7 @@ function setSpeed(index) {
   const at = Math.min(Math.max(index, 0), SPEEDS.length - 1);
   get('speed').value = at;
   player.setRate(SPEEDS[at]);
+  tellOthers();
 }
 
 function chooseDifficulty(index) {
@@ -203,11 +237,13 @@ function wire() {
     get('ticks').setAttribute('aria-pressed', sounds.toggle());
   });
   get('mute').addEventListener('click', () => {
-    player.audio.muted = !player.audio.muted;
-    get('mute').setAttribute('aria-pressed', player.audio.muted);
+    hushed = false;
+    setMuted(!player.audio.muted);
   });
   get('volume').addEventListener('input', (event) => player.setVolume(event.target.value / 100));
   get('file').addEventListener('change', (event) => open(event.target.files[0]));
+  window.addEventListener('message', follow);
+  window.addEventListener('hashchange', seekToHash);
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (['SELECT', 'INPUT'].includes(event.target.tagName) && event.target.type !== 'range') return;
@@ -268,6 +304,12 @@ function carried(id) {
   return bytes.length ? bytes : null;
 }
 
+// An address that ends in #t=SECONDS shows that moment.
+function seekToHash() {
+  const found = /[#&]t=([\d.]+)/.exec(location.hash);
+  if (found) seek(Number(found[1]));
+}
+
 async function begin() {
   wire();
   try {
@@ -279,8 +321,7 @@ async function begin() {
   const given = JSON.parse(get('level').textContent);
   if (given) {
     await showLevel(given, carried('song'), carried('cover-data'));
-    const start = /[#&]t=([\d.]+)/.exec(location.hash);
-    if (start) seek(Number(start[1]));
+    seekToHash();
   } else {
     say('Drop a level zip here.');
   }

@@ -6,11 +6,11 @@ import pytest
 
 from saberlm.adapter.frontend import LogMelFrontEnd
 from saberlm.finetune.build import build_dataset
-from saberlm.finetune.grid import fit_grid, on_quarters
 from saberlm.finetune.shards import INDEX_NAME, load_dataset, load_shard
 from saberlm.finetune.sources import find_sources
 from saberlm.finetune.windows import mirrored
 from saberlm.prompts.grammar import first_illegal
+from saberlm.prompts.grid import fit_grid, on_quarters
 from saberlm.prompts.tempo import fold_bpm
 from saberlm.prompts.tokens import decode
 

@@ -91,3 +91,63 @@ def test_accelerate_reads_its_configs(path: Path) -> None:
         names = {renamed.get(n, n) for n in (k.removeprefix("fsdp_") for k in fsdp)}
         names -= {"offload_params", "version"}  # read under other names
         assert names <= known
+
+
+NANO_STEPS = ["sft_nano", "sft_nano_flow", "sft_nano_ticks", "sft_own"]
+
+
+def test_nanos_configs_follow_each_other(data_dir: Path, tmp_path: Path) -> None:
+    """One step of each in the README's order, each from the one before; the last changed what it
+    says that it changes."""
+    import torch
+    from trl import SFTConfig, TrlParser
+
+    from saberlm.adapter.loading import load_model
+    from saberlm.finetune.sft import RunConfig, run_sft
+    from saberlm.prompts.vocab import fingerprint
+
+    small = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "audio_hidden_size": 24,
+        "audio_num_layers": 1,
+        "warmup_minutes": 0.01,
+    }
+    last: Path | None = None
+    weights: list[dict[str, torch.Tensor]] = []
+    for name in NANO_STEPS:
+        config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+        assert ("base_model" in config) == (last is not None)
+        changes: dict[str, object] = {
+            "data_dir": str(data_dir),
+            "output_dir": str(tmp_path / name),
+            "max_steps": 1,
+            "minutes": 0,
+            "window_bars": 2,
+            "valid_windows": 1,
+            "per_device_train_batch_size": 1,
+            "eval_strategy": "no",
+            "threads": 0,
+            "disable_tqdm": True,
+        }
+        changes |= {"more_data": [str(data_dir)]} if "more_data" in config else {}
+        changes |= small if last is None else {"base_model": str(last)}
+        changes |= {"tower_from": str(last)} if "tower_from" in config else {}
+        (tmp_path / "run.yaml").write_text(yaml.safe_dump(config | changes))
+        run, args = TrlParser((RunConfig, SFTConfig)).parse_args_and_config(
+            ["--config", str(tmp_path / "run.yaml")]
+        )
+        last = run_sft(run, args)
+        loaded = load_model(last, fingerprint()).model
+        assert loaded.config.audio_places == (name == "sft_nano")
+        weights.append({k: t.clone() for k, t in loaded.state_dict().items()})
+
+    def changed(before: int, after: int) -> set[str]:
+        old, new = weights[before], weights[after]
+        return {name for name in new if not torch.equal(old[name], new[name])}
+
+    assert changed(0, 1)
+    assert changed(1, 2) == {"model.projector.tick.weight"}, "the decoder stays as it is"
+    assert not [name for name in changed(2, 3) if "audio_tower" in name]

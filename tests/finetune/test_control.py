@@ -10,11 +10,11 @@ import soundfile
 from saberlm.adapter.frontend import LogMelFrontEnd
 from saberlm.adapter.loading import LoadedModel
 from saberlm.finetune.control import ControlPlan, control_rows, stretch
-from saberlm.finetune.grid import FittedGrid
 from saberlm.finetune.held_out import HeldOutMap, HeldOutSong
 from saberlm.finetune.sources import MapSource
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts.beatmap import Beatmap, ColorNote
+from saberlm.prompts.grid import FittedGrid
 from saberlm.prompts.header import Conditions
 
 RATE = 24_000

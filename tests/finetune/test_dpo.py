@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from pair_kit import save_tiny_model
+from pair_kit import save_tiny_model, write_longer
 
 pytest.importorskip("trl")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -19,27 +19,33 @@ def tiny(make_config: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pairs_dir(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def long_dir(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_longer(data_dir, tmp_path_factory.mktemp("longer") / "data")
+
+
+@pytest.fixture(scope="module")
+def pairs_dir(long_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Corruptions of one kind, which even a tiny model can learn to tell."""
     from saberlm.eval.critic import load_critic
     from saberlm.finetune.preference_corruptions import corrupted_pairs
-    from saberlm.finetune.preferences import candidates, save_pairs
+    from saberlm.finetune.preferences import candidates, for_play, save_pairs
     from saberlm.finetune.shards import load_dataset
 
     out = tmp_path_factory.mktemp("pairs")
     for split in ("train", "valid"):
         pairs = []
-        for i, song in enumerate(load_dataset(data_dir, "train")[:4]):
+        for i, song in enumerate(load_dataset(long_dir, "train")[:4]):
             from random import Random
 
-            places = candidates(song, song.difficulties[0])
+            plain = for_play(song)
+            places = candidates(plain, plain.difficulties[0])
             random = Random(f"{split} {i}")
             pairs += list(corrupted_pairs(places, 3, load_critic(), random))
         save_pairs(pairs, out / split)
     return out
 
 
-def run(data_dir: Path, pairs_dir: Path, out: Path, model: Path, **settings: Any) -> Path:
+def run(long_dir: Path, pairs_dir: Path, out: Path, model: Path, **settings: Any) -> Path:
     from dataclasses import fields
 
     from trl import DPOConfig
@@ -49,7 +55,7 @@ def run(data_dir: Path, pairs_dir: Path, out: Path, model: Path, **settings: Any
     resume = settings.pop("resume", False)
     own = {field.name for field in fields(DpoRunConfig)}
     told: dict[str, Any] = {
-        "data_dir": str(data_dir),
+        "data_dir": str(long_dir),
         "pairs_dir": str(pairs_dir),
         "model": str(model),
         "lora_rank": 4,
@@ -85,13 +91,13 @@ def losses(folder: Path) -> list[float]:
 
 
 def test_a_run_begins_at_the_reference_learns_and_loads_again(
-    data_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
+    long_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
 ) -> None:
     from saberlm.adapter.loading import load_model
     from saberlm.prompts.vocab import fingerprint
 
     final = run(
-        data_dir, pairs_dir, tmp_path, tiny, max_steps=8, eval_strategy="steps", eval_steps=4
+        long_dir, pairs_dir, tmp_path, tiny, max_steps=8, eval_strategy="steps", eval_steps=4
     )
     told = losses(tmp_path)
     assert told[0] == pytest.approx(torch.tensor(2.0).log().item(), abs=1e-4), "no reward yet"
@@ -114,14 +120,14 @@ def test_a_run_begins_at_the_reference_learns_and_loads_again(
 
 
 def test_a_second_round_is_one_change_of_the_first_model(
-    data_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
+    long_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
 ) -> None:
     from saberlm.adapter.loading import load_model
     from saberlm.adapter.preference_lora import PREFERENCE_NAME, read_preference
     from saberlm.prompts.vocab import fingerprint
 
-    run(data_dir, pairs_dir, tmp_path / "one", tiny, max_steps=2)
-    run(data_dir, pairs_dir, tmp_path / "two", tmp_path / "one" / "lora", max_steps=2, seed=2)
+    run(long_dir, pairs_dir, tmp_path / "one", tiny, max_steps=2)
+    run(long_dir, pairs_dir, tmp_path / "two", tmp_path / "one" / "lora", max_steps=2, seed=2)
     lora = read_preference(tmp_path / "two" / "lora" / PREFERENCE_NAME)
     assert lora.base == str(tiny.resolve())
     assert {len(a) for a, _ in lora.factors.values()} == {8}
@@ -133,31 +139,32 @@ def test_a_second_round_is_one_change_of_the_first_model(
 
 
 def test_a_stopped_run_goes_on_to_the_same_losses(
-    data_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
+    long_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
 ) -> None:
-    run(data_dir, pairs_dir, tmp_path / "whole", tiny, max_steps=4)
-    stopped = run(data_dir, pairs_dir, tmp_path / "parts", tiny, max_steps=4, slice_minutes=1e-6)
+    run(long_dir, pairs_dir, tmp_path / "whole", tiny, max_steps=4)
+    stopped = run(long_dir, pairs_dir, tmp_path / "parts", tiny, max_steps=4, slice_minutes=1e-6)
     assert stopped.name == "checkpoint-1"
-    run(data_dir, pairs_dir, tmp_path / "parts", tiny, max_steps=4, resume=True)
+    run(long_dir, pairs_dir, tmp_path / "parts", tiny, max_steps=4, resume=True)
     assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), abs=1e-5)
 
 
 def test_batches_hold_chosen_then_rejected_with_the_sound_of_their_window(
-    data_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
+    long_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
 ) -> None:
-    """Cached embeddings give the log-probabilities that the tower itself would."""
+    """Cached latents give the log-probabilities that the tower itself would."""
     import numpy as np
 
     from saberlm.adapter.loading import load_model
-    from saberlm.finetune.preference_collator import DataCollatorForPreference, cached_encodings
+    from saberlm.finetune.preference_collator import DataCollatorForPreference, cached_latents
     from saberlm.finetune.preferences import judged_mask, load_pairs
     from saberlm.finetune.shards import load_dataset
     from saberlm.prompts import vocab as v
 
     model = load_model(tiny, v.fingerprint()).model
-    songs = {song.key: song for song in load_dataset(data_dir, "train")}
+    songs = {song.key: song for song in load_dataset(long_dir, "train")}
     pairs = load_pairs(pairs_dir / "train")[:3]
-    collate = DataCollatorForPreference(cached_encodings(model, songs.values(), tmp_path))
+    heard = cached_latents(model, songs.values(), tmp_path)
+    collate = DataCollatorForPreference(heard)
     batch = collate([asdict(pair) for pair in pairs])
     for i, ids in enumerate([p.chosen for p in pairs] + [p.rejected for p in pairs]):
         pair = pairs[i % 3]
@@ -166,8 +173,6 @@ def test_batches_hold_chosen_then_rejected_with_the_sound_of_their_window(
         assert batch["attention_mask"][i].sum() == len(row)
         mask = [0] * len(pair.prompt) + judged_mask(ids, when=pair.when)
         assert batch["completion_mask"][i, : len(row)].tolist() == mask
-    placed = (batch["input_ids"] == v.AUDIO) | (batch["input_ids"] == v.SKETCH)
-    assert len(batch["audio_embeds"]) == placed.sum()
     given = {k: t for k, t in batch.items() if k != "completion_mask"}
     with torch.no_grad():
         cached = model(**given).logits
@@ -184,25 +189,21 @@ def test_batches_hold_chosen_then_rejected_with_the_sound_of_their_window(
                 1,
                 return_dict=True,
             )
-            flat = out.pooler_output
-            first = song.num_bars + 16 * pair.first_bar
-            window = flat[first : first + 16 * pair.num_bars]
             own = model(
                 input_ids=batch["input_ids"][i : i + 1],
                 attention_mask=batch["attention_mask"][i : i + 1],
-                audio_embeds=torch.cat([flat[: song.num_bars], window]),
                 audio_latents=out.last_hidden_state[:, 16 * pair.first_bar :][
                     :, : 16 * pair.num_bars
                 ],
             ).logits
             live = batch["attention_mask"][i].bool()
             torch.testing.assert_close(cached[i][live], own[0][live], atol=0.02, rtol=0.02)
-    again = cached_encodings(model, songs.values(), tmp_path)
-    assert torch.equal(again[pairs[0].song].embeds, collate.encodings[pairs[0].song].embeds)
+    again = cached_latents(model, songs.values(), tmp_path)
+    assert torch.equal(again[pairs[0].song], heard[pairs[0].song])
 
 
 def test_qlora_and_an_optimiser_of_8_bits_take_a_step_on_the_cpu(
-    data_dir: Path,
+    long_dir: Path,
     pairs_dir: Path,
     tiny_base: Path,
     tmp_path: Path,
@@ -220,7 +221,8 @@ def test_qlora_and_an_optimiser_of_8_bits_take_a_step_on_the_cpu(
 
     monkeypatch.setenv("SABERLM_BASES", str(tiny_base.parent))
     torch.manual_seed(5)
-    config = new_config(RunConfig(audio_hidden_size=24, audio_num_layers=1, window_bars=8))
+    config = new_config(RunConfig(audio_hidden_size=24, audio_num_layers=1, window_bars=32))
+    config.audio_places = False
     sft = model_with_lora(config, tiny_base.name, tiny_base, LoraSettings(4, 8), use_cpu=True)
     save_trained(sft, tmp_path / "sft")
     seen: dict[str, Any] = {}
@@ -239,7 +241,7 @@ def test_qlora_and_an_optimiser_of_8_bits_take_a_step_on_the_cpu(
 
     monkeypatch.setattr(dpo.SaberDPOTrainer, "training_step", spy)
     final = run(
-        data_dir,
+        long_dir,
         pairs_dir,
         tmp_path / "run",
         tmp_path / "sft",
@@ -270,11 +272,11 @@ def test_qlora_and_an_optimiser_of_8_bits_take_a_step_on_the_cpu(
     moved = after.get_parameter(f"{name}.weight") - before.get_parameter(f"{name}.weight")
     torch.testing.assert_close(moved, b @ a, atol=1e-5, rtol=1e-2)
     with pytest.raises(ValueError, match="expected a model on llama-3-8b, found one on tiny-llama"):
-        run(data_dir, pairs_dir, tmp_path / "x", tmp_path / "sft", decoder="llama-3-8b", bf16=True)
+        run(long_dir, pairs_dir, tmp_path / "x", tmp_path / "sft", decoder="llama-3-8b", bf16=True)
 
 
 def test_bad_settings_fail_at_once(
-    data_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
+    long_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
 ) -> None:
     from saberlm.finetune.dpo import DpoRunConfig
 
@@ -283,9 +285,9 @@ def test_bad_settings_fail_at_once(
     with pytest.raises(ValueError, match="quantize: expected one of"):
         DpoRunConfig(quantize="int3")
     with pytest.raises(ValueError, match="found sft alone"):
-        run(data_dir, pairs_dir, tmp_path, tiny, loss_type=["sft"], loss_weights=[1.0])
+        run(long_dir, pairs_dir, tmp_path, tiny, loss_type=["sft"], loss_weights=[1.0])
     with pytest.raises(ValueError, match="found no pairs"):
-        run(data_dir, tmp_path, tmp_path, tiny)
+        run(long_dir, tmp_path, tmp_path, tiny)
 
 
 @pytest.mark.parametrize("name", ["dpo_nano", "dpo_8b"])

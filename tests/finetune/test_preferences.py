@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pair_kit import busy_song, later, save_tiny_model
+from pair_kit import busy_song, later, save_tiny_model, write_longer
 
 pytest.importorskip("datasets")
 
@@ -26,6 +26,7 @@ from saberlm.finetune.preference_score import score_stretch
 from saberlm.finetune.preferences import (
     asked,
     candidates,
+    for_play,
     judged_mask,
     load_pairs,
     make_pair,
@@ -40,8 +41,13 @@ from saberlm.prompts.stream import MapPrompt
 
 
 @pytest.fixture(scope="module")
-def songs(data_dir: Path) -> list[SongShard]:
-    return load_dataset(data_dir, "train")
+def long_dir(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_longer(data_dir, tmp_path_factory.mktemp("longer") / "data")
+
+
+@pytest.fixture(scope="module")
+def songs(long_dir: Path) -> list[SongShard]:
+    return [for_play(song) for song in load_dataset(long_dir, "train")]
 
 
 def test_prompt_and_completion_are_the_stream_of_training(songs: list[SongShard]) -> None:
@@ -49,13 +55,25 @@ def test_prompt_and_completion_are_the_stream_of_training(songs: list[SongShard]
     at = candidates(song, song.difficulties[0])[1]
     other = [list(bar) for bar in reversed(at.human)]
     pair = make_pair(at, at.human, other, source="x", kind="y", score_gap=1)
-    whole = MapPrompt(asked(at.stream), song.num_bars).window(
+    whole = MapPrompt(asked(at.stream), song.num_bars, audio=False).window(
         at.first_bar, [*at.prefix, *at.human], [True] * at.num_bars, ends=False
     )
     assert [*pair.prompt, *pair.chosen] == whole.ids
     assert [*pair.prompt, *pair.rejected] != whole.ids
-    assert pair.prompt[-1] == v.AUDIO, "the places of the first bar's sound are given"
-    assert pair.chosen.count(v.AUDIO) == 16 * (at.num_bars - at.prefix_bars - 1)
+    assert pair.prompt[-1] == v.SEG, "the first bar is opened"
+    assert pair.chosen.count(v.SEG) == at.num_bars - at.prefix_bars - 1
+    assert not {v.AUDIO, v.SKETCH}.intersection(whole.ids)
+
+
+def test_pairs_are_about_play(long_dir: Path) -> None:
+    lights = {*v.block_range("light"), *v.block_range("brightness"), *v.block_range("boost")}
+    for song in load_dataset(long_dir, "train")[:2]:
+        assert any(lights.intersection(bar.tolist()) for bar in song.difficulties[0].bars)
+        plain = for_play(song).difficulties[0]
+        assert not any(lights.intersection(bar.tolist()) for bar in plain.bars)
+        assert num_notes(plain.bars) == num_notes(song.difficulties[0].bars)
+        assert asked(plain).lights is False
+        assert first_illegal([bar.tolist() for bar in plain.bars]) is None
 
 
 def test_what_is_judged(songs: list[SongShard]) -> None:
@@ -64,13 +82,10 @@ def test_what_is_judged(songs: list[SongShard]) -> None:
         pair = make_pair(at, at.human, at.human, source="x", kind="y", score_gap=1)
         ids = np.array(pair.chosen)
         notes = np.isin(ids, list(v.block_range("note")))
-        lights = np.isin(ids, list(v.block_range("light")))
         positions = np.isin(ids, list(v.block_range("position")))
-        assert lights.any()
         what, when = (np.array(judged_mask(pair.chosen, when=w)) for w in (False, True))
         assert what[notes].all()
-        assert not what[lights | positions | (ids == v.AUDIO) | (ids == v.END_SEG)].any()
-        assert not when[lights | (ids == v.AUDIO)].any()
+        assert not what[positions | (ids == v.SEG) | (ids == v.END_SEG)].any()
         before_note = positions & np.append(notes[1:], False)
         assert when[before_note].all()
         assert (when - what)[~positions].sum() == 0
@@ -88,9 +103,6 @@ def test_corruptions_change_what_they_are_about(songs: list[SongShard], kind: st
             assert before == at.human
             assert corrupt(at, kind, 3) == made
             assert first_illegal([*at.prefix, *after]) is None
-            lights = set(v.block_range("light"))
-            shown = [[t for bar in bars for t in bar if t in lights] for bars in made]
-            assert shown[0] == shown[1], "lights stay"
             if kind not in (*WHEN, "repeat one beat"):
                 assert num_notes(before) == num_notes(after)
             changed += 1
@@ -169,7 +181,7 @@ def test_samples_follow_the_humans_bars_whoever_is_beside_them(
     from saberlm.infer.sampling import SamplingParams
 
     model = load_model(tiny, v.fingerprint()).model
-    stretches = choose_stretches(songs[:2], 1, 8, Random(0))
+    stretches = choose_stretches(songs[:2], 1, Random(0))
     assert len(stretches) == 2
     params = SamplingParams(playability="off", seed=4, max_segment_tokens=40)
 
@@ -184,8 +196,6 @@ def test_samples_follow_the_humans_bars_whoever_is_beside_them(
         at = made.at
         for way in made.ways:
             assert first_illegal([*at.prefix, *way]) is None
-    with pytest.raises(ValueError, match="sees 8 bars, found 4"):
-        choose_stretches(songs[:1], 1, 4, Random(0))
 
 
 def test_the_best_sample_wins_and_only_liked_humans_stand_for_good(
@@ -204,7 +214,7 @@ def test_the_best_sample_wins_and_only_liked_humans_stand_for_good(
         for token in ids:
             if token == v.SEG:
                 bars.append([])
-            elif token not in (v.AUDIO, v.END_SEG):
+            elif token != v.END_SEG:
                 bars[-1].append(token)
         score = score_stretch(at.prefix, bars, song.bpm, at.difficulty, critic)
         assert score is not None
@@ -236,14 +246,14 @@ def test_pairs_are_kept_with_their_vocabulary(
 
 
 def test_a_stopped_build_goes_on_to_the_same_pairs(
-    data_dir: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    long_dir: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from saberlm.finetune import preference_data
 
     settings = PairSettings(
         ("sampled", "corrupted"), str(tiny), songs=2, windows=1, samples=2, corrupted=1
     )
-    whole = build_pairs(data_dir, tmp_path / "whole", settings).render()
+    whole = build_pairs(long_dir, tmp_path / "whole", settings).render()
     assert "corrupted" in whole
     original, left = preference_data.preference_samples.sampled_pairs, [1]
 
@@ -255,15 +265,15 @@ def test_a_stopped_build_goes_on_to_the_same_pairs(
 
     monkeypatch.setattr(preference_data.preference_samples, "sampled_pairs", dying)
     with pytest.raises(KeyboardInterrupt):
-        build_pairs(data_dir, tmp_path / "stopped", settings)
+        build_pairs(long_dir, tmp_path / "stopped", settings)
     monkeypatch.setattr(preference_data.preference_samples, "sampled_pairs", original)
-    build_pairs(data_dir, tmp_path / "stopped", settings)
+    build_pairs(long_dir, tmp_path / "stopped", settings)
     for split in ("train", "valid"):
         if (tmp_path / "whole" / split).is_dir():
             folders = (tmp_path / name / split for name in ("whole", "stopped"))
             first, second = map(load_pairs, folders)
             assert first == second
     with pytest.raises(ValueError, match="begun with another seed"):
-        build_pairs(data_dir, tmp_path / "whole", replace(settings, seed=5))
+        build_pairs(long_dir, tmp_path / "whole", replace(settings, seed=5))
     with pytest.raises(ValueError, match="sources: expected some of"):
         PairSettings(("dreams",))

@@ -17,13 +17,13 @@ from saberlm.finetune.beat_data import (
     targets,
 )
 from saberlm.finetune.beat_report import average_precision, measure, met, peaks
-from saberlm.finetune.grid import FittedGrid
 from saberlm.finetune.sources import MapSource
 from saberlm.finetune.tempo_truth import TrueTempo
 from saberlm.finetune.train_beats import BeatTrainingConfig, fold_of, train_beat_net
 from saberlm.infer.beat_features import FPS, NUM_BANDS
 from saberlm.infer.beat_net import BeatNetConfig
 from saberlm.infer.onsets import RATE
+from saberlm.prompts.grid import FittedGrid
 
 PLAIN = Augmentation(
     speed=0, gain_db=0, colour_db=0, band_masks=0, time_mask_share=0, time_mask_seconds=0

@@ -1,20 +1,15 @@
 from collections import Counter
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from saberlm.adapter.frontend import LogMelFrontEnd
-from saberlm.adapter.loading import LoadedModel
 from saberlm.infer.engine import GeneratedMap
-from saberlm.infer.pipeline import Song, encode_song, map_song, playable_seconds, to_beatmap
-from saberlm.infer.sampling import SamplingParams
+from saberlm.infer.pipeline import Song, playable_seconds, to_beatmap
 from saberlm.infer.tempo_estimate import TempoEstimate, TempoPiece
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import BpmEvent
-from saberlm.prompts.header import Conditions
 from saberlm.prompts.tempo import TempoMap
 
 
@@ -56,24 +51,6 @@ def test_what_lies_outside_the_song_is_dropped_and_counted() -> None:
     assert counts["dropped: note outside the song"] == 2
 
 
-def test_a_song_becomes_the_asked_difficulties_and_repeats(tiny_model: Any) -> None:
-    loaded = LoadedModel(tiny_model, LogMelFrontEnd(), "tiny")
-    asked = [Conditions("Hard", 2.0, lights=True), Conditions("Expert", lights=False)]
-    params = SamplingParams(max_segment_tokens=40, seed=4)
-    first, second = (map_song(loaded, song(), asked, params) for _ in range(2))
-    assert first.beatmaps == second.beatmaps
-    assert set(first.beatmaps) == {"Hard", "Expert"}
-    assert not first.beatmaps["Expert"].lights
-    assert {"encode", "decode"} <= first.seconds.keys()
-    alone = map_song(loaded, song(), asked[:1], params)
-    assert alone.beatmaps["Hard"] == first.beatmaps["Hard"], (
-        "another difficulty in the run changes nothing"
-    )
-    last = 12.0 - 2.0
-    for beatmap in first.beatmaps.values():
-        assert all(0 <= 0.7 + n.beat * 60 / 128 <= last + 0.5 for n in beatmap.color_notes)
-
-
 CHANGES = (BpmEvent(8.0, 132.0), BpmEvent(17.0, 99.5))
 
 
@@ -84,20 +61,6 @@ def test_a_steady_song_is_on_the_closed_formula_to_the_last_bit(bpm: float, offs
     beats = np.arange(-4, 40, 1 / 24)
     assert (s.seconds_of(beats) == s.bar_zero_seconds + beats * 60 / s.grid_bpm).all()
     assert s.grid_beat_at(3.21) == (3.21 - offset) * s.grid_bpm / 60
-
-
-def test_changes_that_change_nothing_give_the_steady_song_s_map(tiny_model: Any) -> None:
-    loaded = LoadedModel(tiny_model, LogMelFrontEnd(), "tiny")
-    params = SamplingParams(max_segment_tokens=40, seed=4)
-    asked = [Conditions("Hard", 2.0, lights=True)]
-    steady = song()
-    same = replace(steady, bpm_events=(BpmEvent(3.0, steady.bpm), BpmEvent(9.0, steady.bpm)))
-    heard = [encode_song(tiny_model, loaded.frontend, one) for one in (steady, same)]
-    assert heard[0].num_bars == heard[1].num_bars == same.num_bars
-    assert torch.allclose(heard[0].latents, heard[1].latents, atol=1e-4)
-    made = [map_song(loaded, one, asked, params).beatmaps["Hard"] for one in (steady, same)]
-    assert made[0] == replace(made[1], bpm_events=())
-    assert made[1].bpm_events == same.bpm_events
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.5, 2.0])

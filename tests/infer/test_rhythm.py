@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saberlm.infer.density import DensityControl
-from saberlm.infer.rhythm import MIN_GAP_TICKS, PLANNED_LOGIT, RhythmPlan, spaced_peaks
+from saberlm.infer.rhythm import (
+    MIN_GAP_TICKS,
+    PLANNED_LOGIT,
+    RhythmPlan,
+    alike_bars,
+    joined_with_alike,
+    spaced_peaks,
+)
 
 BARS = 12
 TICKS = BARS * 192
@@ -62,3 +69,24 @@ def test_what_was_played_stays_and_noise_is_its_seeds() -> None:
     plans = [RhythmPlan(density(), 0.5, np.random.default_rng(seed)).planned for seed in (1, 1, 2)]
     assert (plans[0] == plans[1]).all()
     assert (plans[0] != plans[2]).any()
+
+
+@given(st.integers(0, 1000))
+def test_bars_that_sound_the_same_share_their_rhythm_and_others_keep_theirs(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    latents = random.normal(size=(BARS, 16, 32))
+    latents[7] = latents[3]
+    logits = random.normal(size=(BARS, 192)) - 2
+    joined = joined_with_alike(logits.ravel(), latents.reshape(-1, 32)).reshape(BARS, 192)
+    before = np.abs(logits[3] - logits[7]).mean()
+    assert np.abs(joined[3] - joined[7]).mean() < 0.5 * before
+    others = [bar for bar in range(BARS) if bar not in (3, 7)]
+    assert np.abs(joined[others] - logits[others]).mean() < 0.1
+    weights = alike_bars(latents.reshape(BARS, -1))
+    assert (np.diag(weights) == 0).all()
+    assert (weights.sum(1) <= 1).all()
+
+
+def test_a_song_of_one_bar_is_alike_to_nothing() -> None:
+    logits = np.linspace(-5, 1, 192)
+    assert np.allclose(joined_with_alike(logits, np.ones((16, 8))), logits)

@@ -114,6 +114,20 @@ def test_a_stopped_job_ends_at_a_bar_and_the_next_one_runs(tmp_path: Path) -> No
     assert len(finished(studio.start("me", [request])).levels) == 1
 
 
+def test_the_same_again_has_another_seed_and_knows_what_was_before(tmp_path: Path) -> None:
+    studio = studio_with(SlowMapper(), tmp_path)
+    with pytest.raises(ValueError, match="first"):
+        studio.again("me")
+    request = LevelRequest.of(clicks(tmp_path / "a.wav"), seed=2_000_000)
+    first = finished(studio.start("me", [request])).levels[0]
+    assert first.other is None
+    second = finished(studio.again("me")).levels[0]
+    third = finished(studio.again("me")).levels[0]
+    assert (second.other, third.other) == (first.key, second.key)
+    assert len({one.request.seed for one in (first, second, third)}) == 3
+    assert [one.key for one in studio.made_by("me")] == [third.key, second.key, first.key]
+
+
 def test_two_people_take_turns_and_one_who_waits_can_leave(tmp_path: Path) -> None:
     mapper = SlowMapper(bars=30)
     studio = studio_with(mapper, tmp_path)

@@ -140,7 +140,7 @@ def test_equal_lightshows_are_one_file(tmp_path: Path) -> None:
 
 
 def write(path: Path, version: int = 3) -> Path:
-    beatmap = Beatmap((replace(NOTES[0], extra={"customData": {"_color": [1, 0, 0]}}),))
+    beatmap = Beatmap((replace(NOTES[0], extra={"customData": {"_track": "a"}}),))
     level = one_level(beatmap, Beatmap(NOTES))
     files = {**FILES, "cinema-video.json": b'{"video": 1}', "extra.bin": bytes(9)}
     write_level(path, level.info, level.difficulties, files, version=version)

@@ -3,19 +3,39 @@
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
+from level_kit import picture, sound
 
+from saberlm.eval.playability_scene import FAULT
+from saberlm.eval.report import check_level
 from saberlm.infer.level_request import LevelRequest
 from saberlm.infer.studio import HeardFile, Job
 from saberlm.infer.tempo_estimate import Reading, TempoEstimate
-from saberlm.scripts.app_request import PARTS, Settings, SongFields, make_requests
-from saberlm.scripts.app_words import heard_words, level_cards, notice, progress_words
+from saberlm.prompts.beatmap import Beatmap, ColorNote, Difficulty, LevelInfo
+from saberlm.prompts.mapfile import write_level
+from saberlm.scripts.app_plots import density_plot
+from saberlm.scripts.app_request import (
+    PARTS,
+    Settings,
+    SongFields,
+    WorkFields,
+    make_requests,
+    make_work,
+)
+from saberlm.scripts.app_words import (
+    heard_words,
+    level_cards,
+    notice,
+    pair_of_frames,
+    progress_words,
+)
 
 TEMPO = TempoEstimate(127.99912345, 0.24712345, 0.87, "found")
 HEARD = HeardFile(Path("/songs/a.ogg"), "Tune", "Somebody", 51.2, TEMPO)
 BAD = HeardFile(Path("/songs/b.ogg"), "b", "", problem="expected a song")
-SETTINGS = Settings(["Expert"], None, list(PARTS), None, None, None, 9, "soft", 1, 0)
+SETTINGS = Settings(["Expert"], None, list(PARTS), "", "", "", None, None, None, 9, "soft", 1, 0)
 EVIL = "<img src=x onerror=alert(1)>"
 
 
@@ -39,8 +59,9 @@ def test_a_tempo_that_was_changed_is_given() -> None:
 
 def test_every_setting_reaches_the_request() -> None:
     settings = Settings(
-        ["Hard", "Expert"], ["tech", "my own"], ["walls"], 5.5, 16, ["chill"], 7, "strict", 3, 42
-    )
+        ["Hard", "Expert"], ["tech", "my own"], ["chains"], "high", "none", "neon", 5.5, 16,
+        ["chill"], 7, "strict", 3, 42,
+    )  # fmt: skip
     (request,) = make_requests([HEARD], [SongFields("T", " ", 128, 0.1)], settings)
     assert request.difficulties == ("Hard", "Expert")
     assert (request.style, request.nps, request.njs) == ("tech, my own", 5.5, 16)
@@ -48,10 +69,24 @@ def test_every_setting_reaches_the_request() -> None:
     assert (request.sampling.playability, request.sampling.negative_style) == ("strict", "chill")
     assert request.sampling.cfg_scale > 1
     for conditions in request.conditions:
-        assert (conditions.lights, conditions.bombs, conditions.arcs, conditions.chains) == (
-            False, False, False, False,
-        )  # fmt: skip
-        assert conditions.walls is not False
+        assert (conditions.lights, conditions.bombs, conditions.arcs) == (False, False, False)
+        assert (conditions.walls, conditions.chains) == (True, None)
+    assert (request.walls, request.chroma) == ("high", "neon")
+
+
+def test_work_is_on_the_level_that_was_given_or_the_newest_one() -> None:
+    fields = WorkFields("/up/a.zip", "range", " 0:20-0:35 ", [], False)
+    wish = make_work(fields, Path("/made/b.zip"), replace(SETTINGS, style=["tech"], seed=3))
+    assert (wish.level, wish.task, wish.span) == (Path("/up/a.zip"), "range", "0:20-0:35")
+    assert (wish.request.style, wish.request.seed) == ("tech", 3)
+    assert wish.request.difficulties is None
+    assert wish.with_seed(9).request.seed == 9
+    newest = make_work(replace(fields, level=None), Path("/made/b.zip"), SETTINGS)
+    assert newest.level == Path("/made/b.zip")
+    with pytest.raises(ValueError, match="make a level first"):
+        make_work(replace(fields, level=None), None, SETTINGS)
+    with pytest.raises(ValueError, match="range"):
+        make_work(replace(fields, span="from here to there"), None, SETTINGS)
 
 
 def test_songs_that_cannot_be_mapped_are_left_out_and_none_is_an_error() -> None:
@@ -75,6 +110,7 @@ def test_no_word_from_outside_is_markup() -> None:
         key="k", title=EVIL, archive=Path(f'{EVIL[:-1]}".zip'), report=report, tempo=TEMPO,
         request=request,
     )  # fmt: skip
+    assert "<img" not in pair_of_frames(level, level)
     job = Job("me", [request], problems=[EVIL], finished=True)
     for words in (heard_words(evil), notice(EVIL), level_cards([level]), progress_words(job)):
         assert "<img" not in words
@@ -97,3 +133,20 @@ def test_progress_says_bars_and_time_left() -> None:
     assert "width:25.0%" in words
     assert "Song 2 of 2: mapping, bar 10 of 40" in words
     assert "left" in words
+
+
+def test_the_plot_shows_density_faults_and_the_critic(tmp_path: Path) -> None:
+    notes = [ColorNote(beat, 1, 0, 0, 1) for beat in range(8, 40)]  # the same way twice each time
+    difficulty = Difficulty("Standard", "Expert", 16.0, 0.0, Beatmap(color_notes=tuple(notes)))
+    empty = Difficulty("Standard", "Easy", 10.0, 0.0, Beatmap())
+    files = {"song.egg": sound(), "cover.png": picture()}
+    write_level(tmp_path / "a.zip", LevelInfo(title="t", bpm=120), [empty, difficulty], files)
+    report = {one.name: one for one in check_level(tmp_path / "a.zip").difficulties}
+    assert density_plot(report["Easy"]) == ""
+    plot = ElementTree.fromstring(density_plot(report["Expert"]))
+    columns = [one for one in plot if one.get("fill") == "#3d9be9"]
+    assert [float(one.get("height")) > 0 for one in columns].count(True) == 8  # 4 to 20 s
+    faults = [one for one in plot if one.tag == "path"]
+    found = report["Expert"].judgement.findings
+    assert len(faults) == sum(one.weight >= FAULT for one in found) > 0
+    assert len(plot) > len(columns) + len(faults), "the critic's bars"

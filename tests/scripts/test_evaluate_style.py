@@ -8,11 +8,11 @@ import pytest
 
 from saberlm.eval.evaluation import HUMAN, Evaluation, style_lines
 from saberlm.eval.style import StyleReference
-from saberlm.finetune.grid import FittedGrid
 from saberlm.finetune.held_out import HeldOutMap, HeldOutSong
 from saberlm.finetune.sources import MapSource
 from saberlm.infer.engine import GeneratedMap
 from saberlm.prompts.beatmap import Beatmap, ColorNote
+from saberlm.prompts.grid import FittedGrid
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.tempo import TempoMap
 from saberlm.prompts.tokens import encode

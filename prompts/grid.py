@@ -3,7 +3,7 @@
 About half of the real maps carry a constant offset between their notes and beat 0, and some state
 half or double the tempo
 (DESIGN section 2). Training on the raw grid would teach noise, so the data build fits the grid
-first and reports what it did.
+first and reports what it did; work on a human's level finds the beats in the same way.
 """
 
 from __future__ import annotations

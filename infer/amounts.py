@@ -1,0 +1,110 @@
+"""Dials for bombs and walls: how many the map gets, held to while it is sampled.
+
+A row's logits of beginning such an object follow the gap between the objects wanted in the last
+bars and those made, so that an amount means the same whatever the model's own taste and the other
+settings. In a row without lights nothing but bombs and walls can stand away from the notes: there
+as many moments are kept for them as these objects take. Nothing is deleted afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from saberlm.infer.rhythm import MIN_GAP_TICKS, PLANNED_LOGIT, SILENT_LOGIT, spaced_peaks
+from saberlm.prompts import vocab as v
+
+if TYPE_CHECKING:
+    from saberlm.infer.engine_row import MapRequest
+
+AMOUNTS = ("none", "low", "medium", "high")
+OBJECTS_A_BAR = {
+    "bomb": {"low": 0.083, "medium": 0.194, "high": 0.397},
+    "wall": {"low": 0.112, "medium": 0.220, "high": 0.482},
+}
+"""Quartiles of the 400 Standard difficulties of the training maps with 50 notes or more, of those
+that have any: bars of four beats at 95-190 BPM."""
+USUAL_A_BAR = {"bomb": 0.13, "wall": 0.32}
+"""The same maps' means, those without any counted."""
+MOMENTS_AN_OBJECT = {"bomb": 0.43, "wall": 0.31}
+"""Ticks without notes at which such objects begin, for each object (133 of the same maps)."""
+_FLAGS = {"bomb": "bombs", "wall": "walls"}
+MEMORY_BARS = 16.0
+"""What was made counts less by 1/e after as many."""
+PATIENCE = 2.0
+"""Objects by which the gap is judged: single ones are not chased."""
+GAIN = 3.0
+MAX_NATS = 6.0
+
+
+class AmountBias:
+    """Makes one kind of object as frequent as asked; a `saberlm.infer.row_sampler.LogitBias`.
+
+    Args:
+        kind: ``bomb`` or ``wall``, the block of the token that begins the object.
+        amount: ``low``, ``medium`` or ``high``; none at all is the grammar's to see to
+            (`saberlm.infer.constraints`).
+    """
+
+    def __init__(self, kind: str, amount: str) -> None:
+        self._tokens = v.block_range(kind)
+        self._block = slice(self._tokens.start, self._tokens.stop)
+        self._per_tick = OBJECTS_A_BAR[kind][amount] / v.TICKS_PER_SEGMENT
+        self._memory = MEMORY_BARS * v.TICKS_PER_SEGMENT
+        self._tick = 0
+        self._made = self._wanted = 0.0
+
+    def adjust(self, logits: npt.NDArray[np.float32], tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        self._go_to(tick)
+        gap = math.log((self._wanted + PATIENCE) / (self._made + PATIENCE))
+        logits[self._block] += np.float32(max(-MAX_NATS, min(MAX_NATS, GAIN * gap)))
+
+    def say(self, token: int, tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        self._go_to(tick)
+        self._made += token in self._tokens
+
+    def _go_to(self, tick: int) -> None:
+        """Let time pass; what is wanted grows with it."""
+        waited = tick - self._tick
+        if waited <= 0:
+            return
+        left = math.exp(-waited / self._memory)
+        self._made *= left
+        self._wanted = self._wanted * left + self._per_tick * self._memory * (1 - left)
+        self._tick = tick
+
+
+def held_to(request: MapRequest, amounts: Mapping[str, str]) -> MapRequest:
+    """A row that is held to amounts, by kind; a kind that is not among them is as usual.
+
+    A row without lights gets as many moments away from the notes as its bombs and walls take,
+    where the head hears most, with Gumbel noise of the row's seed. Left to the head alone it names
+    ten times as many: hardly any map that it learned from has no lights.
+    """
+    request = replace(request, amounts=dict(amounts))
+    if request.conditions.lights is not False:
+        return request
+    a_bar = 0.0
+    for kind, flag in _FLAGS.items():
+        if getattr(request.conditions, flag) is not False:
+            amount = amounts.get(kind)
+            rate = USUAL_A_BAR[kind] if amount is None else OBJECTS_A_BAR[kind][amount]
+            a_bar += MOMENTS_AN_OBJECT[kind] * rate
+    heard = request.onset_logits[:, 1].double().cpu().numpy()
+    noise = np.random.default_rng([request.seed, 11]).gumbel(size=len(heard))
+    song = heard > SILENT_LOGIT
+    count = round(a_bar * song.sum() / v.TICKS_PER_SEGMENT)
+    chosen = spaced_peaks(np.where(song, heard + noise, heard), MIN_GAP_TICKS)[:count]
+    planned = np.where(song, -PLANNED_LOGIT, heard)
+    planned[chosen] = PLANNED_LOGIT
+    logits = request.onset_logits.clone()
+    logits[:, 1] = torch.from_numpy(planned).to(logits)
+    return replace(request, onset_logits=logits)
