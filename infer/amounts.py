@@ -39,8 +39,8 @@ MEMORY_BARS = 16.0
 """What was made counts less by 1/e after as many."""
 PATIENCE = 2.0
 """Objects by which the gap is judged: single ones are not chased."""
-GAIN = 3.0
-MAX_NATS = 6.0
+GAIN = 5.0
+MAX_NATS = 8.0
 
 
 class AmountBias:

@@ -26,7 +26,7 @@ PRIOR_ONSETS = 24
 LEAST, MOST = 0.5, 2.0
 """What is left of the song gets no fewer and no more onsets than this share of the first plan's."""
 ALIKE_SHARE = 0.4
-"""How much of a bar's logits bars that sound the same have a say in (EXPERIMENTS 19)."""
+"""How much say bars that sound the same have in a bar's logits (`finetune/EXPERIMENTS.md` 20)."""
 ALIKE_WIDTH = 0.05
 """Scale of 1 - cosine between bars at which likeness fades."""
 ALIKE_LEAST = float(np.exp(-0.5 / ALIKE_WIDTH))

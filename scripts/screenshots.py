@@ -2,7 +2,7 @@
 ``python -m saberlm.scripts.screenshots [--out examples]``.
 
 Needs Chromium on the PATH and the extra ``browser``. The demo song is mapped by the shipped model,
-so that the pictures can be taken again whenever it changes. All of it is drawn in software: minutes.
+so that the pictures can be taken again whenever it changes. All is drawn in software: minutes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ QUALITY = 80
 WIDE, NARROW = (1280, 860), (390, 844)
 CLIP_SIZE = (640, 360)
 CLIP_QUALITY = 60
-PATIENCE_MILLISECONDS = 300_000
+PATIENCE_MILLISECONDS = 120_000
 
 
 def main() -> int:
@@ -62,12 +62,12 @@ def shoot_app(browser: Any, folder: Path, args: argparse.Namespace) -> Path:
         page.goto(address)
         page.set_input_files("#songs input[type=file]", str(args.song))
         page.wait_for_selector("#song-0 :text('sure')")
+        page.click("#more button")  # what it folds is made when it is opened
         page.fill("#seed input", str(args.seed))
         if args.chroma:
-            page.click("#more button")
             page.get_by_label("Light colours").click()
             page.get_by_role("option", name=args.chroma).click()
-            page.click("#more button")
+        page.click("#more button")
         page.click("#go")
         page.wait_for_selector("#progress :text('Done')")
         _frame_at(page, "sl-preview", args.at)

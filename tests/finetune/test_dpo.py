@@ -119,6 +119,24 @@ def test_a_run_begins_at_the_reference_learns_and_loads_again(
     assert all("language_model.layers" in name for name in changed)
 
 
+def test_a_run_may_be_told_not_to_hear(
+    long_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from saberlm.finetune import dpo
+
+    heard = []
+    original = dpo.SaberDPOTrainer.training_step
+
+    def spy(self: Any, model: Any, inputs: Any, *rest: Any) -> Any:
+        heard.append("audio_latents" in inputs)
+        return original(self, model, inputs, *rest)
+
+    monkeypatch.setattr(dpo.SaberDPOTrainer, "training_step", spy)
+    for hear in (True, False):
+        run(long_dir, pairs_dir, tmp_path / str(hear), tiny, max_steps=1, hear=hear)
+    assert heard == [True, False]
+
+
 def test_a_second_round_is_one_change_of_the_first_model(
     long_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
 ) -> None:
@@ -288,6 +306,21 @@ def test_bad_settings_fail_at_once(
         run(long_dir, pairs_dir, tmp_path, tiny, loss_type=["sft"], loss_weights=[1.0])
     with pytest.raises(ValueError, match="found no pairs"):
         run(long_dir, tmp_path, tmp_path, tiny)
+
+
+def test_a_model_with_places_for_sound_is_refused(
+    long_dir: Path, pairs_dir: Path, make_config: Any, tmp_path: Path
+) -> None:
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+    from saberlm.finetune.preference_data import PairSettings, build_pairs
+
+    folder = tmp_path / "model"
+    SaberForConditionalGeneration(make_config()).save_pretrained(folder)
+    with pytest.raises(ValueError, match="places for sound between its tokens"):
+        run(long_dir, pairs_dir, tmp_path / "run", folder)
+    settings = PairSettings(("sampled",), str(folder), songs=1, windows=1, samples=2)
+    with pytest.raises(ValueError, match="expected a model trained with `audio: ticks`"):
+        build_pairs(long_dir, tmp_path / "pairs", settings)
 
 
 @pytest.mark.parametrize("name", ["dpo_nano", "dpo_8b"])

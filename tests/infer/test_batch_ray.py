@@ -40,8 +40,10 @@ def items(tmp_path: Path) -> list[BatchItem]:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Two nodes of a core each."""
+    if "ray" not in request.config.getoption("-m"):
+        pytest.skip("starts a cluster: runs with -m ray")
     pytest.importorskip("ray")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster

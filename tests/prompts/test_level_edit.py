@@ -99,6 +99,17 @@ def test_brightness_is_stated_where_the_file_states_it() -> None:
         assert bool(lost) is not stated
 
 
+def test_arcs_of_version_2_6_go_by_both_ends() -> None:
+    def slider(head: float, tail: float) -> dict[str, Any]:
+        return {"_colorType": 0, "_headTime": head, "_tailTime": tail, "_mine": 1}
+
+    raw = {"_version": "2.6.0", "_notes": [], "_obstacles": [], "_events": [],
+           "_sliders": [slider(1, 2), slider(1, 3), slider(2, 3)]}  # fmt: skip
+    arcs = schema_v2.deserialize(raw)[0].arcs
+    new = edit_v2(raw, Change(Beatmap(arcs=arcs[1:2]), Beatmap()), 120.0, Counter())
+    assert new["_sliders"] == [slider(1, 2), slider(2, 3)]
+
+
 def opened(
     folder: Path, version: int, *, names: tuple[str, ...] = ("Hard", "Expert"), **more: Any
 ) -> tuple[LevelDraft, dict[str, bytes]]:
@@ -198,9 +209,6 @@ def test_folders_in_the_zip_stay_and_files_beside_the_level_are_told(tmp_path: P
     assert open_level_files(tmp_path / "out.zip").read("autosaves/1/Hard.dat") == EXTRA
     assert (tmp_path / "out/autosaves/1/Hard.dat").read_bytes() == EXTRA
     assert not inside.lost
-    path = write_level(tmp_path / "b.zip", {f"My Level/{k}": v for k, v in files.items()})
-    write = level_files(3, {})
-    assert write  # a second level's name beside it makes the folder no longer the level
     with_other = {f"My Level/{k}": v for k, v in files.items()} | {"readme.txt": b"hello"}
     path = write_level(tmp_path / "c.zip", with_other)
     assert LevelDraft(path).lost["file outside the level's folder in the zip"] == 1

@@ -1,19 +1,23 @@
 """The app in a real browser: from the song to the zip, stopping, bad files, two people.
 
-Runs with ``pytest -m browser`` where Chromium and the extra ``browser`` are there. With
-``SABERLM_SCREENSHOTS`` naming a folder, pictures of the pages are put there.
+Runs with ``pytest -m browser`` where Chromium and the extra ``browser`` are there;
+`saberlm.scripts.screenshots` takes the pictures.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_kit import CHROMIUM, DEMO_SONG, FLAGS, picture_of, served, until
+from browser_kit import DEMO_SONG, picture_of
+
+from saberlm.eval.report import check_level
+from saberlm.prompts.mapfile import read_level
+from saberlm.prompts.tempo import TempoMap
+from saberlm.scripts.browser import CHROMIUM, FLAGS, served, until
 
 pytestmark = [
     pytest.mark.browser,
@@ -74,7 +78,7 @@ def visit(browser: Any, address: str) -> Iterator[Any]:
     contexts = []
     outside: list[str] = []
 
-    def visit(width: int = 1280, height: int = 900) -> Any:
+    def visit(width: int = 1100, height: int = 600) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
@@ -105,24 +109,15 @@ def choose_only(page: Any, name: str) -> None:
         box.set_checked(box.get_attribute("name") == name)
 
 
-def shoot(page: Any, name: str) -> None:
-    folder = os.environ.get("SABERLM_SCREENSHOTS")
-    if folder:
-        page.screenshot(path=f"{folder}/{name}.png")
-
-
 def test_from_the_song_to_the_zip_with_a_stop_between(
-    visit: Any, slowly: Any, tmp_path: Path
+    visit: Any, slowly: Any, studio: Any, tmp_path: Path
 ) -> None:
-    from saberlm.eval.report import check_level
-
     page = visit()
     drop(page, DEMO_SONG)
     page.wait_for_selector("text=128 BPM")
     choose_only(page, "Expert")
     page.click("#go")
     page.wait_for_selector("#progress :text('bar ')")
-    shoot(page, "app_mapping_1280")
     page.click("#stop")
     page.wait_for_selector("#progress :text('Stopped')")
     assert page.locator(".sl-level").count() == 0
@@ -145,21 +140,37 @@ def test_from_the_song_to_the_zip_with_a_stop_between(
     until(lambda: frame.inner_text("#clock") > "0:04", "four seconds of the song")
     assert picture_of(frame, "#stage") != before
     frame.click("#play")
-    shoot(page, "app_done_1280")
     finding = frame.locator(".finding").last
     place = finding.locator("b").inner_text()
     finding.click()
     until(lambda: frame.inner_text("#clock")[:3] == place[:3], "the finding's place")
     assert "chosen" in finding.get_attribute("class")
+    page.click("#again")
+    page.wait_for_selector(".sl-pair")
+    assert page.locator(".sl-level").count() == 2
+    both = [page.frame(name=name) for name in ("sl-preview-before", "sl-preview")]
+    for one in both:
+        one.wait_for_selector("body[data-ready]")
+    both[0].click("#play")
+    until(lambda: both[1].inner_text("#clock") > "0:01", "the other one to follow")
+    both[1].click("#play")
+    until(lambda: both[0].locator("#play.playing").count() == 0, "both to stop")
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_timeout(800)
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 390
-    page.evaluate("window.scrollTo(0, 0)")
-    shoot(page, "app_top_390")
-    page.locator("#results").scroll_into_view_if_needed()
-    page.wait_for_timeout(1000)
-    shoot(page, "app_done_390")
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    page.click("#work button")
+    page.fill("#span input, #span textarea", "0:16-0:30")
+    page.click("#work-go")
+    until(lambda: page.locator(".sl-level").count() == 3, "the level with a part made anew")
+    assert "0:16-0:30 made anew" in page.locator(".sl-level").first.inner_text()
+    old, new = (level for level in list(studio.levels.values())[-2:])
+    assert new.report.valid
+    before, after = (read_level(one.archive).difficulties[0].beatmap for one in (old, new))
+    inside = [n for n in after.color_notes if n not in before.color_notes]
+    tempo = TempoMap(128.0)
+    assert inside
+    assert all(15.9 < tempo.to_seconds(n.beat) < 30.1 for n in inside)
 
 
 def test_a_broken_file_gets_a_message_and_a_song_beside_it_is_mapped(

@@ -23,6 +23,8 @@ EXTRAS = {
     "flash_attn",
     "gradio",
     "matplotlib",
+    "ray",
+    "vllm",
 }
 
 
