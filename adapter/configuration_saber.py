@@ -52,12 +52,12 @@ class SaberConfig(PreTrainedConfig):
 
     model_type = "saberlm"
     if SubConfigSpec is not None:
-        sub_configs_defaults = {  # noqa: RUF012 - the name and shape transformers reads
+        sub_configs_defaults = {
             "audio_config": SubConfigSpec(SaberAudioConfig, model_type="saberlm_audio"),
             "text_config": SubConfigSpec(AutoConfig, model_type="llama"),
         }
     else:
-        sub_configs = {"audio_config": SaberAudioConfig, "text_config": AutoConfig}  # noqa: RUF012
+        sub_configs = {"audio_config": SaberAudioConfig, "text_config": AutoConfig}
 
     audio_config: Any = None  # SaberAudioConfig, or its fields
     text_config: Any = None  # a Llama configuration, or its fields

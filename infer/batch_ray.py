@@ -1,5 +1,5 @@
-"""A batch run over the machines of a Ray cluster: Ray Data deals groups of songs out to workers, each
-with its own model, and rows come back as songs are finished.
+"""A batch run over the machines of a Ray cluster: Ray Data deals groups of songs out to workers,
+each with its own model, and rows come back as songs are finished.
 
 The run's folder, the songs and the model (a folder) lie where every machine finds them under the
 same paths: levels are written where they are made. The process that started the run keeps lock and
@@ -130,6 +130,7 @@ def _run(
 ) -> Iterator[Row]:
     """Rows of groups through one Ray dataset; those of dead workers are missing."""
     import ray.data
+    import ray.exceptions
 
     dataset = ray.data.from_items(
         [{"jobs": pickle.dumps(list(group))} for group in groups], override_num_blocks=len(groups)
@@ -145,13 +146,20 @@ def _run(
         max_task_retries=0,  # a song that ends its worker must not end all others
         **resources,
     )
-    for batch in dataset.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0):
-        for kind, value in zip(batch["kind"], batch["value"], strict=True):
-            if kind == _FULL:
-                raise DiskFullError(value)
-            if kind == _STOPPED:
-                raise ValueError(value)
-            yield json.loads(value)
+    batches = dataset.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
+    try:
+        for batch in batches:
+            for kind, value in zip(batch["kind"], batch["value"], strict=True):
+                if kind == _FULL:
+                    raise DiskFullError(value)
+                if kind == _STOPPED:
+                    raise ValueError(value)
+                yield json.loads(value)
+    except ray.exceptions.RayError as error:
+        told = " ".join(str(error).split())[:300]
+        raise ValueError(
+            f"--ray {own[0].ray}: expected a cluster whose workers start and stay, found {told}"
+        ) from error
 
 
 @contextmanager

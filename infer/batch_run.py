@@ -124,7 +124,8 @@ def run_batch(
     Args:
         items: from `saberlm.infer.batch_requests.find_requests`.
         settings: of the run.
-        runner: does the groups; None: this process, ``settings.workers`` of its own, or a cluster's.
+        runner: does the groups; None: this process, ``settings.workers`` of its own, or of a
+            cluster.
         progress: called with each new row of the summary, how many songs are settled and how many
             there are.
         say: takes remarks for people.

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+from saberlm.infer.amounts import held_to
 from saberlm.infer.engine import Engine, GeneratedMap, MapRequest, SongEncoding
 from saberlm.infer.pipeline import Song, make_request, onset_logits
 from saberlm.infer.sampling import SamplingParams
@@ -119,7 +120,8 @@ def generate_lit(
         made = dict(engine.stream(rows, on_bar))
         return [made[i] for i in range(len(rows))]
 
-    dark = run([(one.notes, own) for one, own in zip(passes, params, strict=True)])
+    notes = [held_to(one.notes, one.notes.amounts) for one in passes]
+    dark = run(list(zip(notes, params, strict=True)))
     lit = [
         (number, (lights_row(one.lights, made.bars, note_ticks(made.bars)), own))
         for number, (one, made, own) in enumerate(zip(passes, dark, params, strict=True))

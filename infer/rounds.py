@@ -180,8 +180,7 @@ class _SongRun:
             request = within_ticks(request, note_ticks(harder.beatmap, one.song))
         if one.reference is not None:
             request = one.reference.shown(request)
-        if one.request.amounts:
-            request = held_to(request, one.request.amounts)
+        request = held_to(request, one.request.amounts)
         rows = []
         for k in range(one.request.candidates):
             # the density follows its own row

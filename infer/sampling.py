@@ -12,9 +12,9 @@ import numpy.typing as npt
 from saberlm.prompts import vocab as v
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "safe": {"temperature": 0.8, "position_temperature": 0.4, "min_p": 0.05},
+    "safe": {"temperature": 0.75, "position_temperature": 0.4, "min_p": 0.05},
     "balanced": {},
-    "wild": {"temperature": 1.2, "position_temperature": 0.9, "rhythm_noise": 0.6, "min_p": 0.02},
+    "wild": {"temperature": 1.1, "position_temperature": 0.9, "rhythm_noise": 0.6, "min_p": 0.02},
 }
 """Settings by the name of their preset; ``balanced`` is the default. ``wild`` keeps the tail of
 unlikely tokens out, since a higher temperature raises it most."""
@@ -39,7 +39,7 @@ class SamplingParams:
     joins the decoder's chances (`saberlm.infer.motif`; 1 as learnt, 0 not at all).
     """
 
-    temperature: float = 1.0
+    temperature: float = 0.9
     position_temperature: float = 0.6
     note_temperature: float | None = None
     light_temperature: float | None = None

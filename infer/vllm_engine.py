@@ -119,6 +119,7 @@ class VllmEngine(Engine):
             async_scheduling=False,
             enable_prefix_caching=False,
             kv_cache_memory_bytes=max_rows * (self.positions + 2 * _BLOCK) * token_bytes,
+            gpu_memory_utilization=0.5,  # no more than that this share is free at the start
             enforce_eager=model.lm_head.weight.device.type == "cpu",
         )
 

@@ -46,7 +46,7 @@ def served(app: Any) -> Iterator[str]:
         thread.join(15)
 
 
-def until(holds: Callable[[], object], what: str, seconds: float = 120.0) -> None:
+def until(holds: Callable[[], object], what: str, seconds: float = 300.0) -> None:
     """Waits until something holds.
 
     Raises:

@@ -46,7 +46,7 @@ def make_songs(
     from saberlm.adapter.audio import load_audio
 
     rate = 44_100
-    sounds = [load_audio(song, rate)[0].numpy() for song in songs]
+    sounds = [load_audio(song, rate)[0] for song in songs]
     for song, sound in zip(songs, sounds, strict=True):
         if len(sound) < seconds * rate * 1.2:
             raise ValueError(

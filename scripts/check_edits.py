@@ -2,9 +2,10 @@
 
 ``python -m saberlm.scripts.check_edits MAPS --out OUT [--n 3] [--seed 0]``: from n held-out levels
 each verb makes a level (lights, the end continued, a quarter made anew, the missing difficulties, a
-new map that follows the next level as reference). The human's objects and files are compared with
-the originals, and the judge's numbers for the new part stand beside those for the human's own part
-there. Levels and ``rows.jsonl`` go to OUT; what is in it already is not done again.
+new map that follows the next level as reference; new maps with bombs and walls none, low and
+high). The human's objects and files are compared with the originals, and the judge's numbers for
+the new part stand beside those for the human's own part there. Levels and ``rows.jsonl`` go to OUT;
+what is in it already is not done again.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ CUT_AT = 0.6
 REMAPPED = (0.4, 0.65)
 """Shares of the song between which a map is made anew."""
 COLUMNS = (
-    "task", "song", "difficulty", "untouched", "valid", "notes", "nps", "findings", "parity",
-    "critic", "f1_50", "human_notes", "human_findings", "human_parity", "human_critic",
-    "lights_a_beat", "human_lights_a_beat",
+    "task", "song", "difficulty", "untouched", "new_errors", "notes", "bombs", "walls", "nps",
+    "findings", "parity", "critic", "f1_50", "lights_a_beat", "human_notes", "human_bombs",
+    "human_walls", "human_findings", "human_parity", "human_critic", "human_lights_a_beat",
 )  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
     done = {(row["task"], row["song"]) for row in rows}
     tasks = {"lights": _lights, "continue": _go_on, "remap": _remap, "spread": _spread,
-             "reference": _reference}  # fmt: skip
+             "reference": _reference, "dials": _dials}  # fmt: skip
     for i, human in enumerate(humans):
         for task, work in tasks.items():
             if (task, human.key) in done:
@@ -167,7 +168,7 @@ def _go_on(args: argparse.Namespace, human: _Human, _: _Human) -> list[dict[str,
 
 
 def _spread(args: argparse.Namespace, human: _Human, _: _Human) -> list[dict[str, Any]]:
-    """All that is missing; of a full level the middle one is taken out first."""
+    """All that is missing; a full level has no row."""
     from saberlm.prompts.mapfile import read_level
 
     there = {one.name for one in read_level(human.path).difficulties}
@@ -185,7 +186,22 @@ def _reference(args: argparse.Namespace, human: _Human, other: _Human) -> list[d
     made = _run(args, "map", human.song, *words, "-o", out)
     late = made["padding_seconds"]
     part = {human.hardest: {"from": 0.0, "to": human.seconds}}
-    return [{**row, "untouched": None} for row in _rows(None, human.path, out, part, late=late)]
+    return _rows(None, human.path, out, part, late=late)
+
+
+def _dials(args: argparse.Namespace, human: _Human, _: _Human) -> list[dict[str, Any]]:
+    """New maps on the human's tempo, with as many bombs and walls as asked."""
+    rows = []
+    for amount in ("none", "low", "high"):
+        out = args.out / f"{human.key}_{amount}.zip"
+        words = ("--tempo-from", human.path, "-d", human.hardest, "--no-lights")
+        made = _run(
+            args, "map", human.song, *words, "--bombs", amount, "--walls", amount, "-o", out
+        )
+        part = {human.hardest: {"from": 0.0, "to": human.seconds}}
+        (row,) = _rows(None, human.path, out, part, late=made["padding_seconds"])
+        rows.append({**row, "difficulty": f"{human.hardest}, {amount}"})
+    return rows
 
 
 def _rows(
@@ -214,9 +230,11 @@ def _rows(
 
     report, human_report = check_level(after), check_level(human)
     untouched = None if before is None else _untouched(before, after, parts, replaced, new=new)
+    known = {one.rule for one in human_report.errors}
+    errors = sum(one.rule not in known for one in report.errors)
     rows = []
     for name, part in parts.items():
-        row: dict[str, Any] = {"difficulty": name, "untouched": untouched, "valid": report.valid}
+        row: dict[str, Any] = {"difficulty": name, "untouched": untouched, "new_errors": errors}
         row |= _judged(report, after, name, part["from"] + late, part["to"] + late)
         there = _judged(human_report, human, name, part["from"], part["to"])
         ours, theirs = row.pop("times"), there.pop("times", None)
@@ -253,6 +271,8 @@ def _judged(report: Any, path: Path, name: str, start: float, end: float) -> dic
     return {
         "times": times,
         "notes": len(times),
+        "bombs": sum(inside(one.beat) for one in beatmap.bombs),
+        "walls": sum(inside(one.beat) for one in beatmap.obstacles),
         "nps": round(len(times) / (end - start), 2),
         "findings": round(per_100 * sum(one.weight for one in findings), 2),
         "parity": sum(inside(beat) for beat, _ in judged.playability.parity.where),

@@ -241,7 +241,7 @@ def add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["safe", "balanced", "wild"],
         help="settings that the options below change (default balanced)",
     )
-    parser.add_argument("--temperature", type=float, help="of what is placed (default 1.0)")
+    parser.add_argument("--temperature", type=float, help="of what is placed (default 0.9)")
     parser.add_argument("--position-temperature", type=float, help="of when it is placed")
     for kind in ("note", "light", "other"):
         parser.add_argument(

@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from saberlm.scripts.browser import CHROMIUM, FLAGS, served, until
+from saberlm.scripts.browser import CHROMIUM, FLAGS, served
 
 QUALITY = 80
 WIDE, NARROW = (1280, 860), (390, 844)
@@ -85,7 +85,6 @@ def shoot_app(browser: Any, folder: Path, args: argparse.Namespace) -> Path:
         page.set_viewport_size(_size(WIDE))
         (first,) = studio.levels.values()
         page.click("#again")
-        until(lambda: len(studio.levels) == 2, "the second level")
         page.wait_for_selector(".sl-pair")
         for name in ("sl-preview-before", "sl-preview"):
             _frame_at(page, name, args.at)
@@ -127,8 +126,7 @@ def _open(browser: Any, page_file: Path, size: tuple[int, int], second: float) -
 
 
 def _frame_at(page: Any, name: str, second: float) -> None:
-    until(lambda: page.frame(name=name) is not None, "the preview's frame")
-    frame = page.frame(name=name)
+    frame = page.wait_for_selector(f"iframe[name={name}]").content_frame()
     frame.wait_for_selector("body[data-ready]")
     _seek(frame, second)
 

@@ -102,6 +102,7 @@ def test_none_is_the_grammar_s_to_see_to(tiny_model: Any) -> None:
     request = MapRequest(song, conditions, torch.zeros(4 * 192, 2), 0)
     params = SamplingParams(max_segment_tokens=60)
 
+    map_ = Engine(tiny_model).generate([held_to(request, asked.amounts)], params)[0]
     kinds = {v.token_of(token).kind for bar in map_.bars for token in bar}
     assert kinds.isdisjoint({"bomb", "chain"})
     assert {"note", "wall"} <= kinds

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from saberlm.infer.chroma import PALETTES
 from saberlm.infer.level_request import LevelRequest, as_request
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts.beatmap import DIFFICULTIES
@@ -83,6 +84,8 @@ def test_the_fingerprint_notices_every_field_and_the_song(tmp_path: Path) -> Non
         "lights": False, "prompt": "NPS: 3", "bpm": 120.0, "offset": 0.1, "beats": "b.txt",
         "tempo_from": "c.zip", "title": "t", "artist": "a", "mapper": "m", "cover": str(other),
         "environment": "Nice", "seed": 1, "candidates": 2, "redo_weak": True, "full_spread": True,
+        "bombs": "low", "walls": "none", "arcs": True, "chains": False, "reference": "d.zip",
+        "chroma": sorted(PALETTES)[0],
     }  # fmt: skip
     assert changes.keys() | {"song", "sampling"} == {f.name for f in fields(LevelRequest)}
     plain = LevelRequest.of(song).fingerprint("weights")

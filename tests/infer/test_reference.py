@@ -8,7 +8,7 @@ import pytest
 from edit_kit import level_files, random_beatmap, write_level
 
 from saberlm.infer.reference import Reference
-from saberlm.prompts.beatmap import Beatmap, BpmEvent
+from saberlm.prompts.beatmap import Beatmap, BpmEvent, ColorNote
 from saberlm.prompts.descriptors import style_of
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.retempo import move_beats
@@ -29,7 +29,8 @@ def test_the_nearest_difficulty_is_shown_and_its_style_asked_for(tmp_path: Path)
 
 
 def test_a_map_beside_its_beats_or_of_two_tempi_reads_the_same(tmp_path: Path) -> None:
-    beatmap = random_beatmap(2, 3, per_beat=1)
+    notes = tuple(ColorNote(float(b), b % 4, 0, b % 2, 1) for b in range(28))  # equal bars
+    beatmap = Beatmap(color_notes=notes)
     moved = move_beats(beatmap, lambda beat: beat + 0.21)
     changing = replace(beatmap, bpm_events=(BpmEvent(20.0, 121.0),))
     found = []

@@ -1,5 +1,6 @@
 """Jobs of several people: turns, stopping, files that are no songs, songs that go away."""
 
+import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 import soundfile as sf
 
 from saberlm.infer.level_request import LevelRequest
+from saberlm.infer.level_work import LevelWork
 from saberlm.infer.njs import NoteJump
 from saberlm.infer.pack import SongMeta, pack_level
 from saberlm.infer.studio import MAX_SONG_SECONDS, Job, Studio, safe_name
@@ -126,6 +128,39 @@ def test_the_same_again_has_another_seed_and_knows_what_was_before(tmp_path: Pat
     assert (second.other, third.other) == (first.key, second.key)
     assert len({one.request.seed for one in (first, second, third)}) == 3
     assert [one.key for one in studio.made_by("me")] == [third.key, second.key, first.key]
+
+
+def test_work_on_a_level_is_a_job_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = studio_with(SlowMapper(), tmp_path)
+    song = LevelRequest.of(clicks(tmp_path / "a.wav"))
+    first = finished(studio.start("me", [song])).levels[0]
+    seeds = []
+
+    def run(self: LevelWork, mapper: object, progress) -> SimpleNamespace:
+        assert mapper is studio.mapper
+        seeds.append(self.request.seed)
+        progress(1, 2)
+        return SimpleNamespace(save=lambda out: shutil.copy(self.level, out))
+
+    monkeypatch.setattr(LevelWork, "run", run)
+    work = LevelWork(first.archive, "range", song, span="16-32b")
+    made = finished(studio.start("me", [work])).levels[0]
+    assert (made.report.valid, made.tempo, made.archive.name) == (True, None, "a.zip")
+    assert made.archive != first.archive
+    again = finished(studio.again("me")).levels[0]
+    assert again.other == made.key
+    assert seeds[0] != seeds[1]
+    (tmp_path / "no.zip").write_bytes(b"no zip")
+    monkeypatch.undo()
+    bad = finished(studio.start("me", [LevelWork(tmp_path / "no.zip", "lights", song)]))
+    assert bad.levels == []
+    assert bad.problems[0].startswith("no.zip: ")
+    with pytest.raises(ValueError, match="task"):
+        LevelWork(first.archive, "everything", song)
+    with pytest.raises(ValueError, match="range"):
+        LevelWork(first.archive, "range", song, span="all of it")
 
 
 def test_two_people_take_turns_and_one_who_waits_can_leave(tmp_path: Path) -> None:

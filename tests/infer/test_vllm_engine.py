@@ -1,7 +1,6 @@
 """vLLM as the decoder: the same maps as from our own engine. Opt-in: `make test-vllm`."""
 
 import importlib.util
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,13 +54,13 @@ def test_a_row_feeds_what_it_says_one_by_one_and_stops_when_its_past_changes(giv
 
 
 @pytest.fixture(scope="module")
-def mappers(request: pytest.FixtureRequest) -> Iterator[tuple[Mapper, Mapper]]:
+def mappers(request: pytest.FixtureRequest) -> tuple[Mapper, Mapper]:
     """The shipped model with our engine and with vLLM, three rows at a time."""
     if "vllm" not in request.config.getoption("-m"):
         pytest.skip("starts vLLM: runs with -m vllm")
     pytest.importorskip("vllm")
     native = Mapper.from_pretrained("nano", rows=3)
-    yield native, Mapper(native.loaded, rows=3, engine="vllm")
+    return native, Mapper(native.loaded, rows=3, engine="vllm")
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +100,8 @@ def test_sampled_rows_that_wait_for_each_other_are_the_same(
     mappers: tuple[Mapper, Mapper], clip: Path, places: bool
 ) -> None:
     native, vllm = mappers
-    asked = native.request(clip, bpm=128.0, offset=0.0, candidates=2, full_spread=True, seed=3)
-    heard = native.listen(asked)
+    asked = {"difficulties": ["Hard", "Expert"], "candidates": 2, "full_spread": True, "seed": 3}
+    heard = native.listen(native.request(clip, bpm=128.0, offset=0.0, **asked))
     for mapper in mappers:
         mapper.engine.places = places
     assert heard.encoding.num_bars > native.engine.context_bars
