@@ -128,6 +128,11 @@ class RunConfig:
         """Whether the decoder is a pre-trained one with LoRA, new or to go on from."""
         return is_on_base(Path(self.base_model)) if self.base_model else self.decoder is not None
 
+    @property
+    def road(self) -> bool:
+        """Whether the model has the road from a tick's sound to its tokens."""
+        return self.tick_latents and self.audio != "none"
+
     def lora(self) -> LoraSettings:
         """The settings of the LoRA, checked."""
         return LoraSettings(self.lora_rank, self.lora_alpha, self.lora_dropout, self.quantize)
@@ -169,7 +174,7 @@ def new_config(run: RunConfig, num_features: int = 120) -> SaberConfig:
         text_config=text,
         audio_token_id=v.AUDIO,
         sketch_token_id=v.SKETCH,
-        tick_latents=run.tick_latents,
+        tick_latents=run.road,
         position_token_id=v.OFFSETS["position"],
         segment_token_id=v.SEG,
         end_segment_token_id=v.END_SEG,
@@ -183,12 +188,12 @@ def base_model(folder: str, *, tick_latents: bool) -> SaberForConditionalGenerat
 
     Args:
         folder: of the model.
-        tick_latents: open that road in a model which has none; it starts with zeros, so the model
-            begins as it was.
+        tick_latents: with that road or without. In a model which has none it starts with zeros, so
+            the model begins as it was.
     """
     config = SaberConfig.from_pretrained(folder)
     opened = tick_latents and not config.tick_latents
-    config.tick_latents = config.tick_latents or tick_latents
+    config.tick_latents = tick_latents
     model = SaberForConditionalGeneration.from_pretrained(
         folder, config=config, dtype=torch.float32
     )
@@ -460,8 +465,8 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
 
 
 def _learn_road_alone(model: SaberForConditionalGeneration) -> None:
-    """Nothing but the road to the ticks learns: a decoder that learns along reads the train songs
-    off their latents and plays worse to others than deaf (EXPERIMENTS 19)."""
+    """Nothing but the road to the ticks learns, from zero: a decoder that learned along came out
+    worse than deaf (`finetune/EXPERIMENTS.md` 19)."""
     road = model.model.projector.tick
     if road is None:
         raise ValueError("freeze_decoder: expected a model with tick_latents, found one without")
@@ -506,7 +511,7 @@ def make_model(
     """The model that a run begins with: from scratch, from one to go on from, or on a base."""
     if run.base_model and not run.on_base:
         folder = str(model_folder(run.base_model))
-        return base_model(folder, tick_latents=run.tick_latents)
+        return base_model(folder, tick_latents=run.road)
     if not run.on_base:
         return SaberForConditionalGeneration(new_config(run, num_features))
     lora, config, name = run.lora(), new_config(run, num_features), run.decoder
