@@ -25,19 +25,22 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def read_run(run: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The logged steps of a finished run, and its measurements of held-out pairs.
+    """The logged steps of a run, up to its newest checkpoint where it was stopped, and its
+    measurements of held-out pairs.
 
     Raises:
-        ValueError: no finished run there.
+        ValueError: no run there.
     """
-    for name in ("log.json", "valid.jsonl"):
-        if not (run / name).is_file():
-            raise ValueError(
-                f"expected a finished run of `saberlm train dpo`, found no {run / name}"
-            )
-    log = [row for row in json.loads((run / "log.json").read_text()) if "loss" in row]
+    states = sorted(run.glob("checkpoint-*/trainer_state.json"), key=lambda p: p.stat().st_mtime)
+    places = [path for path in (run / "log.json", *states[::-1]) if path.is_file()]
+    if not places or not (run / "valid.jsonl").is_file():
+        raise ValueError(
+            f"expected a run of `saberlm train dpo` with a checkpoint, found none in {run}"
+        )
+    found = json.loads(places[0].read_text())
+    rows = found if isinstance(found, list) else found["log_history"]
     lines = (run / "valid.jsonl").read_text().splitlines()
-    return log, [json.loads(line) for line in lines]
+    return [row for row in rows if "loss" in row], [json.loads(line) for line in lines]
 
 
 def draw(log: list[dict[str, Any]], valid: list[dict[str, Any]], name: str, out: Path) -> None:
