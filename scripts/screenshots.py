@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--clip-seconds", type=float, default=6.0)
     parser.add_argument("--clip-rate", type=int, default=15, help="pictures a second")
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     if CHROMIUM is None:
         print("screenshots: expected chromium on the PATH, found none", file=sys.stderr)
         return 1

@@ -10,6 +10,7 @@ import torch
 
 from saberlm.adapter.frontend import LogMelFrontEnd
 from saberlm.adapter.loading import LoadedModel
+from saberlm.infer.amounts import held_to
 from saberlm.infer.engine import Engine
 from saberlm.infer.lighting import (
     LIT_NOTE_LOGIT,
@@ -65,8 +66,8 @@ def test_the_notes_are_those_of_the_first_pass_and_all_bars_are_told(loaded: Loa
     assert row.lights is not None
     assert row.lights.conditions.style == "tech, dense lights"
     engine = Engine(loaded.model)
-    (dark,) = engine.generate([passes(loaded, song(), Conditions("Hard", 2.0, lights=True)).notes],
-                              PARAMS)  # fmt: skip
+    first = passes(loaded, song(), Conditions("Hard", 2.0, lights=True)).notes
+    (dark,) = engine.generate([held_to(first, {})], PARAMS)
     told: list[int] = []
     other = passes(loaded, song(), Conditions("Hard", 2.0, lights=True))
     (made,) = generate_lit(engine, [other], [PARAMS], told.append)

@@ -1,7 +1,14 @@
 import pytest
 
 from saberlm.prompts import vocab as v
-from saberlm.prompts.header import Conditions, drop_fields, header_ids, header_of_ids, header_text
+from saberlm.prompts.header import (
+    MAX_STYLE_CHARACTERS,
+    Conditions,
+    drop_fields,
+    header_ids,
+    header_of_ids,
+    header_text,
+)
 from saberlm.prompts.stream import LATENTS_PER_SEGMENT, MapPrompt
 
 FULL = Conditions("Expert", 5.2, 16.4, 174.2, "streams, tech", 9, True, False, None, True, False)
@@ -30,8 +37,8 @@ def test_unknown_fields_change_nothing_else() -> None:
 def test_bad_conditions_are_refused() -> None:
     with pytest.raises(ValueError, match="difficulty must be one of"):
         Conditions("Expert+")
-    with pytest.raises(ValueError, match="at most 80"):
-        Conditions(style="x" * 81)
+    with pytest.raises(ValueError, match=f"at most {MAX_STYLE_CHARACTERS}"):
+        Conditions(style="x" * (MAX_STYLE_CHARACTERS + 1))
 
 
 def test_loss_covers_the_map_tokens_and_nothing_else() -> None:
