@@ -21,8 +21,8 @@ import torch
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.finetune.collator import DataCollatorForBeatmapModeling, collate, window_table
-from saberlm.finetune.sft import song_latents
 from saberlm.finetune.shards import SongShard
+from saberlm.finetune.tower import all_latents
 from saberlm.finetune.windows import WindowRow
 from saberlm.infer.motif import CHANNELS, MOST_SEEN, ChannelMemory, channel_tokens
 from saberlm.prompts import vocab as v
@@ -72,7 +72,7 @@ def collect_guesses(
     places = bool(model.config.audio_places)
     heard = None
     if model.config.tick_latents and not places:
-        heard = song_latents(model.model.audio_tower, songs)
+        heard = all_latents(model.model.audio_tower, songs)
     # as maps are made (`saberlm.infer.lighting`): notes without lights, lights to given notes
     collators = {
         "notes": DataCollatorForBeatmapModeling(songs, size, augment=False, places=places),

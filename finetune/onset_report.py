@@ -13,22 +13,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
-from saberlm.adapter.configuration_saber import SaberAudioConfig, SaberConfig
-from saberlm.adapter.loading import check_weights, model_folder
 from saberlm.adapter.modeling_saber import SaberAudioTower
 from saberlm.adapter.onset_head import onset_loss
 from saberlm.eval.bootstrap import Interval, mean_interval
 from saberlm.eval.timing import timing_report
 from saberlm.finetune.shards import DifficultyStream, SongShard
-from saberlm.finetune.windows import MARGIN_BARS, NOTE_TICK, onset_targets, taught_bars
+from saberlm.finetune.tower import song_latents
+from saberlm.finetune.windows import NOTE_TICK, onset_targets, taught_bars
 from saberlm.infer.rhythm import MIN_GAP_TICKS, spaced_peaks
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import DIFFICULTIES
@@ -50,76 +47,6 @@ class HeardMap:
     other_f1_50: float
     other_f1_20: float
     other_loss: float
-
-
-def load_tower(path: str | Path) -> SaberAudioTower:
-    """The tower of a model (name or folder, whole or with LoRA) or of a ``tower.safetensors``.
-
-    A file alone has no configuration: its sizes are read from the weights, the rest is default.
-
-    Raises:
-        ValueError: no such model, or no weights of a tower in it.
-    """
-    if Path(path).is_file():
-        file, config = Path(path), None
-    else:
-        folder = model_folder(path)
-        names = ("model.safetensors", "adapter_model.safetensors")
-        found = [folder / name for name in names if (folder / name).is_file()]
-        if not found:
-            raise ValueError(f"{folder}: expected {' or '.join(names)}, found neither")
-        file, config = found[0], SaberConfig.from_pretrained(folder).audio_config
-    check_weights(file)
-    state: dict[str, Tensor] = {}
-    with safe_open(file, framework="pt") as f:
-        for name in f.keys():  # noqa: SIM118 - no dictionary
-            if config is None or ".audio_tower." in name:
-                state[name.rpartition("audio_tower.")[2]] = f.get_tensor(name).float()
-    if config is None:
-        config = _config_of(state, file)
-    tower = SaberAudioTower(config)
-    missing = tower.load_state_dict(state, strict=False).missing_keys
-    if missing:
-        raise ValueError(
-            f"{file}: expected the weights of an audio tower, found {len(missing)} missing"
-            f" ({missing[0]}, ...)"
-        )
-    return tower.eval()
-
-
-def _config_of(state: dict[str, Tensor], file: Path) -> SaberAudioConfig:
-    if "feature_mean" not in state or "onset_head.out.weight" not in state:
-        raise ValueError(f"{file}: expected the weights of an audio tower, found none")
-
-    def count(prefix: str) -> int:
-        return len({name.split(".")[2] for name in state if name.startswith(prefix)})
-
-    return SaberAudioConfig(
-        num_features=state["feature_mean"].numel(),
-        hidden_size=state["onset_head.out.weight"].shape[1],
-        num_hidden_layers=count("encoder.layers."),
-        num_resampler_layers=count("resampler.attention."),
-        num_onset_layers=count("onset_head.layers."),
-    )
-
-
-@torch.no_grad()
-def song_latents(tower: SaberAudioTower, song: SongShard) -> Tensor:
-    """Latents of all bars ``(K * latents a bar, H_a)``, heard with a margin either side.
-
-    Raises:
-        ValueError: the data has features of another width than the tower.
-    """
-    wanted, found = tower.config.num_features, song.frames.shape[1]
-    if wanted != found:
-        raise ValueError(
-            f"song {song.key}: expected frames of {wanted} features, found {found}:"
-            " the data was built with another front end than the tower was trained on"
-        )
-    frames = torch.from_numpy(song.grid(-MARGIN_BARS, song.num_bars + 2 * MARGIN_BARS))[None]
-    mask = torch.ones(frames.shape[:2], dtype=torch.bool)
-    margin = MARGIN_BARS * tower.config.latents_per_bar
-    return tower(frames, mask)[0, margin:-margin]
 
 
 def lay_over(latents: Tensor, num: int) -> Tensor:

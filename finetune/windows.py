@@ -3,7 +3,7 @@ training row."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 import numpy as np
@@ -13,7 +13,7 @@ from saberlm.finetune.lessons import TaskPick, make_lesson
 from saberlm.finetune.shards import DifficultyStream, SongShard
 from saberlm.prompts import vocab as v
 from saberlm.prompts.context import split_lights
-from saberlm.prompts.header import Conditions, drop_fields, onset_conditions
+from saberlm.prompts.header import Conditions, drop_fields, onset_conditions, without_lights
 from saberlm.prompts.mirror import mirror
 from saberlm.prompts.snap import snap
 from saberlm.prompts.stream import LATENTS_PER_SEGMENT, MapPrompt, TokenStream
@@ -174,8 +174,7 @@ def _bare_row(
     show = random.random() < SHOW_LIGHTS if random is not None else latents is not None
     if conditions.lights and not wants_lights and not show:
         bars = tuple(np.array(split_lights(bar)[0], dtype=np.int16) for bar in bars)
-        words = [w for w in (conditions.style or "").split(", ") if w and "lights" not in w]
-        conditions = replace(conditions, lights=False, style=", ".join(words) or None)
+        conditions = without_lights(conditions)
     if random is not None:
         conditions = drop_fields(conditions, field_dropout, random)
     count = fitting_bars(bars, first_bar, min(size, song.num_bars - first_bar), 0, latents=0)

@@ -27,13 +27,12 @@ from saberlm.eval.report import shipped_critic
 from saberlm.eval.style import StyleReference
 from saberlm.eval.usual_style import usual_style
 from saberlm.infer.given import GROUPS, SongGrid
-from saberlm.infer.lighting import without_lights
 from saberlm.infer.njs import choose_njs, peak_swings
 from saberlm.infer.pipeline import Song
 from saberlm.infer.spread import at_ticks, note_ticks
 from saberlm.infer.tasks import MapTask, TaskSong, remap_range
 from saberlm.prompts.beatmap import Beatmap
-from saberlm.prompts.header import Conditions
+from saberlm.prompts.header import Conditions, without_lights
 
 FINDING = 0.3
 STYLE = 15.0

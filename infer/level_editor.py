@@ -32,7 +32,6 @@ from saberlm.infer.level_edits import (
 from saberlm.infer.level_request import LevelRequest
 from saberlm.infer.level_song import LevelSong, level_song, load_level_song
 from saberlm.infer.level_spread import nearest_harder, spread_task
-from saberlm.infer.lighting import without_lights
 from saberlm.infer.mapper import Mapper
 from saberlm.infer.njs import choose_njs, peak_swings
 from saberlm.infer.pipeline import encode_song
@@ -50,7 +49,7 @@ from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap, Difficulty
 from saberlm.prompts.descriptors import style_of
 from saberlm.prompts.difficulty_edit import PLAYABLE, SHOWN, Change, states_brightness
 from saberlm.prompts.errors import LevelError
-from saberlm.prompts.header import Conditions
+from saberlm.prompts.header import Conditions, without_lights
 from saberlm.prompts.level_edit import LevelDraft
 
 STANDARD = "Standard"

@@ -21,7 +21,7 @@ from saberlm.infer.pipeline import Song, make_request, onset_logits
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts import vocab as v
 from saberlm.prompts.context import Bar, lights_context, merge_lights
-from saberlm.prompts.header import Conditions, onset_conditions
+from saberlm.prompts.header import Conditions, onset_conditions, without_lights
 
 LIT_NOTE_LOGIT = math.log(0.8 / 0.2)
 """A given note has a light on its tick in 80 % of cases (62 difficulties of 23 songs)."""
@@ -34,14 +34,6 @@ class Passes:
 
     notes: MapRequest
     lights: MapRequest | None
-
-
-def without_lights(conditions: Conditions) -> Conditions:
-    """The same asked of a map that has no lights, as such maps were taught: words about lights go
-    with them."""
-    words = [word.strip() for word in (conditions.style or "").split(",")]
-    left = ", ".join(word for word in words if word and "lights" not in word)
-    return replace(conditions, lights=False, style=left or None)
 
 
 @torch.no_grad()

@@ -141,3 +141,11 @@ def onset_conditions(conditions: Conditions) -> np.ndarray:
     nps = -1.0 if conditions.nps is None else conditions.nps
     bpm = 0.0 if conditions.bpm is None else float(np.log2(conditions.bpm / 135))
     return np.array([difficulty, nps, bpm, float(bool(conditions.lights))], dtype=np.float32)
+
+
+def without_lights(conditions: Conditions) -> Conditions:
+    """The same asked of a map that has no lights, as such maps were taught: words about lights go
+    with them."""
+    words = [word.strip() for word in (conditions.style or "").split(",")]
+    left = ", ".join(word for word in words if word and "lights" not in word)
+    return replace(conditions, lights=False, style=left or None)

@@ -28,13 +28,14 @@ def main(argv: list[str] | None = None) -> int:
 
     from saberlm.finetune import onset_report
     from saberlm.finetune.shards import load_dataset
+    from saberlm.finetune.tower import load_tower
 
     try:
         against = None
         if args.against:
             text = Path(args.against).read_text(encoding="utf-8")
             against = onset_report.from_json(json.loads(text))
-        tower = onset_report.load_tower(args.model)
+        tower = load_tower(args.model)
         songs = load_dataset(Path(args.data), args.split)
         rows = onset_report.hear_maps(tower, songs, lambda x: tqdm(x, unit="song", desc="songs"))
         difference = onset_report.render_difference(rows, against) if against else None

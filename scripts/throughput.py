@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     import torch
     from trl import SFTConfig, TrlParser
 
-    from saberlm.finetune.sft import RunConfig, make_model
+    from saberlm.finetune.run_config import RunConfig, make_model
     from saberlm.finetune.shards import load_dataset
     from saberlm.finetune.throughput import speeds
 

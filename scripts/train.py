@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
 def _sft(args: argparse.Namespace) -> object:
     from trl import SFTConfig, TrlParser
 
-    from saberlm.finetune.sft import RunConfig, run_sft
+    from saberlm.finetune.run_config import RunConfig
+    from saberlm.finetune.sft import run_sft
 
     parser = TrlParser((RunConfig, SFTConfig))
     run_config, sft_config = parser.parse_args_and_config(_told(args))

@@ -22,7 +22,8 @@ def test_a_config_runs_from_end_to_end(
     from saberlm.adapter.loading import load_model
     from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
     from saberlm.finetune.lora import LoraSettings
-    from saberlm.finetune.sft import RunConfig, run_sft
+    from saberlm.finetune.run_config import RunConfig
+    from saberlm.finetune.sft import run_sft
     from saberlm.prompts.vocab import fingerprint
 
     overrides = {
@@ -63,7 +64,7 @@ def test_a_config_runs_from_end_to_end(
 def test_an_unknown_key_is_refused(path: Path, tmp_path: Path) -> None:
     from trl import SFTConfig, TrlParser
 
-    from saberlm.finetune.sft import RunConfig
+    from saberlm.finetune.run_config import RunConfig
 
     parser = TrlParser((RunConfig, SFTConfig))
     run, args = parser.parse_args_and_config(["--config", str(path), "--use_cpu", "true"])
@@ -103,7 +104,8 @@ def test_nanos_configs_follow_each_other(data_dir: Path, tmp_path: Path) -> None
     from trl import SFTConfig, TrlParser
 
     from saberlm.adapter.loading import load_model
-    from saberlm.finetune.sft import RunConfig, run_sft
+    from saberlm.finetune.run_config import RunConfig
+    from saberlm.finetune.sft import run_sft
     from saberlm.prompts.vocab import fingerprint
 
     small = {
@@ -158,7 +160,8 @@ def test_the_road_alone_learns_where_that_is_asked(data_dir: Path, tmp_path: Pat
     from safetensors.torch import load_file
     from trl import SFTConfig, TrlParser
 
-    from saberlm.finetune.sft import RunConfig, run_sft
+    from saberlm.finetune.run_config import RunConfig
+    from saberlm.finetune.sft import run_sft
 
     sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1,
              "num_attention_heads": 2, "audio_hidden_size": 24, "audio_num_layers": 1,

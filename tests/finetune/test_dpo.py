@@ -234,7 +234,7 @@ def test_qlora_and_an_optimiser_of_8_bits_take_a_step_on_the_cpu(
     from saberlm.adapter.preference_lora import PREFERENCE_NAME, read_preference
     from saberlm.finetune import dpo
     from saberlm.finetune.lora import LoraSettings, model_with_lora
-    from saberlm.finetune.sft import RunConfig, new_config
+    from saberlm.finetune.run_config import RunConfig, new_config
     from saberlm.prompts.vocab import fingerprint
 
     monkeypatch.setenv("SABERLM_BASES", str(tiny_base.parent))

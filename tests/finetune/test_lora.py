@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 def new(base: Path, **lora: Any) -> Any:
     from saberlm.finetune.lora import LoraSettings, model_with_lora
-    from saberlm.finetune.sft import RunConfig, new_config
+    from saberlm.finetune.run_config import RunConfig, new_config
 
     torch.manual_seed(5)
     config = new_config(RunConfig(audio_hidden_size=24, audio_num_layers=1, window_bars=2))
@@ -145,7 +145,7 @@ def test_four_bits_learn_too(tiny_base: Path, batch: dict[str, Any]) -> None:
 
 
 def test_bad_settings_fail_at_once() -> None:
-    from saberlm.finetune.sft import RunConfig
+    from saberlm.finetune.run_config import RunConfig
 
     with pytest.raises(ValueError, match="quantize: expected one of none, nf4"):
         RunConfig(quantize="int3")

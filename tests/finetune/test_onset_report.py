@@ -10,6 +10,7 @@ from saberlm.adapter.configuration_saber import SaberAudioConfig
 from saberlm.adapter.modeling_saber import SaberAudioTower
 from saberlm.finetune import onset_report
 from saberlm.finetune.shards import load_dataset
+from saberlm.finetune.tower import load_tower
 from saberlm.finetune.windows import NOTE_TICK, onset_targets
 
 SIZES = {"hidden_size": 24, "num_hidden_layers": 1, "num_resampler_layers": 1, "dropout": 0.0}
@@ -49,13 +50,13 @@ def test_who_knows_the_notes_scores_one_and_who_hears_nothing_less(data_dir: Pat
 
 def test_a_tower_alone_is_read_as_it_was(tower: SaberAudioTower, tmp_path: Path) -> None:
     save_file(tower.state_dict(), tmp_path / "tower.safetensors")
-    again = onset_report.load_tower(tmp_path / "tower.safetensors")
+    again = load_tower(tmp_path / "tower.safetensors")
     features = torch.randn(1, 96, 120)
     mask = torch.ones(1, 96, dtype=torch.bool)
     assert torch.equal(again(features, mask), tower(features, mask))
     save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="audio tower, found none"):
-        onset_report.load_tower(tmp_path / "other.safetensors")
+        load_tower(tmp_path / "other.safetensors")
 
 
 def test_frames_of_another_front_end_are_refused(data_dir: Path) -> None:

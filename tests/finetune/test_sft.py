@@ -13,7 +13,8 @@ def test_a_short_run_learns_resumes_and_can_be_mapped_with(data_dir: Path, tmp_p
     from trl import SFTConfig
 
     from saberlm.adapter.loading import load_model
-    from saberlm.finetune.sft import RunConfig, run_sft
+    from saberlm.finetune.run_config import RunConfig
+    from saberlm.finetune.sft import run_sft
     from saberlm.prompts.vocab import fingerprint
 
     def args(steps: int) -> SFTConfig:
@@ -78,6 +79,7 @@ def test_the_onset_head_learns_alongside(data_dir: Path, tmp_path: Path) -> None
     from trl import SFTConfig
 
     from saberlm.finetune import sft
+    from saberlm.finetune.run_config import RunConfig
 
     seen: list[bool] = []
     original = sft.SaberSFTTrainer.compute_loss
@@ -94,7 +96,7 @@ def test_the_onset_head_learns_alongside(data_dir: Path, tmp_path: Path) -> None
     sft.SaberSFTTrainer.compute_loss = spy  # type: ignore[method-assign, assignment]
     try:
         sft.run_sft(
-            sft.RunConfig(
+            RunConfig(
                 data_dir=str(data_dir),
                 minutes=0,
                 warmup_minutes=0,
@@ -125,7 +127,7 @@ def test_the_onset_head_learns_alongside(data_dir: Path, tmp_path: Path) -> None
 
 
 def test_bad_settings_fail_at_once() -> None:
-    from saberlm.finetune.sft import RunConfig
+    from saberlm.finetune.run_config import RunConfig
 
     with pytest.raises(ValueError, match="window_bars"):
         RunConfig(window_bars=0)
@@ -136,7 +138,7 @@ def test_bad_settings_fail_at_once() -> None:
 def test_the_shipped_config_is_read_by_trl() -> None:
     from trl import SFTConfig, TrlParser
 
-    from saberlm.finetune.sft import RunConfig
+    from saberlm.finetune.run_config import RunConfig
 
     path = Path(__file__).parents[2] / "scripts" / "configs" / "sft_nano.yaml"
     run, args = TrlParser((RunConfig, SFTConfig)).parse_args_and_config(

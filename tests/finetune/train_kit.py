@@ -23,7 +23,8 @@ def run_tiny(data_dir: Path, output: Path, resume: bool = False, **settings: Any
 
     from trl import SFTConfig
 
-    from saberlm.finetune.sft import RunConfig, run_sft
+    from saberlm.finetune.run_config import RunConfig
+    from saberlm.finetune.sft import run_sft
 
     own = {field.name for field in fields(RunConfig)}
     run: dict[str, Any] = {

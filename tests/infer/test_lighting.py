@@ -19,14 +19,13 @@ from saberlm.infer.lighting import (
     lights_row,
     make_passes,
     note_ticks,
-    without_lights,
 )
 from saberlm.infer.pipeline import Song, completed, encode_song, seed_of, to_beatmap
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import Beatmap, BpmEvent
 from saberlm.prompts.context import split_lights
-from saberlm.prompts.header import Conditions
+from saberlm.prompts.header import Conditions, without_lights
 
 PARAMS = SamplingParams(max_segment_tokens=40, seed=4)
 

@@ -1,6 +1,8 @@
-"""A small dataset for the verbs that train."""
+"""A small dataset for the verbs that train, and a browser for the pages."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,3 +44,15 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows.append({"shard": f"shards/song{i}.safetensors", "split": split, "key": f"song{i}"})
     (out / "index.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return out
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright import sync_api
+
+    from saberlm.scripts.browser import CHROMIUM, FLAGS
+
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()

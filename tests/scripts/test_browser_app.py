@@ -17,7 +17,7 @@ from browser_kit import DEMO_SONG, picture_of
 from saberlm.eval.report import check_level
 from saberlm.prompts.mapfile import read_level
 from saberlm.prompts.tempo import TempoMap
-from saberlm.scripts.browser import CHROMIUM, FLAGS, served, until
+from saberlm.scripts.browser import CHROMIUM, served, until
 
 pytestmark = [
     pytest.mark.browser,
@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # of gradio's and uvicorn's own plans
 ]
 pytest.importorskip("gradio", reason="the extra browser is not installed")
-sync_api = pytest.importorskip("playwright.sync_api", reason="the extra browser is not installed")
+pytest.importorskip("playwright.sync_api", reason="the extra browser is not installed")
 
 EVIL = "<img src=x onerror=alert(1)>"
 PATIENCE_MILLISECONDS = 300_000
@@ -62,14 +62,6 @@ def address(studio: Any) -> Iterator[str]:
 
     with served(make_app(studio, studio.root.parent / "uploads")) as where:
         yield where
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

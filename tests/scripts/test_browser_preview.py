@@ -25,23 +25,15 @@ from saberlm.prompts.beatmap import (
     Obstacle,
 )
 from saberlm.prompts.mapfile import write_level
-from saberlm.scripts.browser import CHROMIUM, FLAGS, until
+from saberlm.scripts.browser import CHROMIUM, until
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not on the PATH"),
 ]
-sync_api = pytest.importorskip("playwright.sync_api", reason="the extra browser is not installed")
+pytest.importorskip("playwright.sync_api", reason="the extra browser is not installed")
 
 KINDS = ("notes", "bombs", "walls", "arcs", "chains", "lights")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 from edit_kit import level_files, random_beatmap, write_level
+from verb_kit import run
 
 from saberlm.prompts.mapfile import open_level_files, read_level
-from saberlm.scripts.cli import main
 
 RATE = 22_050
 
@@ -31,15 +31,6 @@ def level(tmp_path: Path) -> Path:
     maps = {"Hard": random_beatmap(0, 3), "Expert": random_beatmap(1, 3, beats=8)}
     files = level_files(3, maps, song=buffer.getvalue())
     return write_level(tmp_path / "level.zip", files)
-
-
-def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
-    try:
-        code = main([str(a) for a in args])
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 def test_every_verb_writes_a_level_and_says_what_was_made(

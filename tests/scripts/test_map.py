@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from verb_kit import run
 
 from saberlm.eval.report import check_level
 from saberlm.prompts.mapfile import read_level
 from saberlm.prompts.tempo import TempoMap
-from saberlm.scripts.cli import main
 
 RATE = 22_050
 
@@ -70,15 +70,6 @@ def test_a_list_of_beats_of_two_tempi_becomes_a_level_with_a_change(
     code, _, said = run(capsys, *args, "--beats", listed)
     assert code == 2
     assert "not allowed with" in said
-
-
-def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
-    try:
-        code = main([str(a) for a in args])
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 def test_a_song_becomes_a_valid_level(
