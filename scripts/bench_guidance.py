@@ -146,11 +146,12 @@ def _request(
 ) -> MapRequest:
     from dataclasses import replace
 
+    from saberlm.infer.amounts import held_to
     from saberlm.infer.pipeline import completed, make_request
     from saberlm.prompts.header import Conditions
 
     asked = completed(loaded.model, song, Conditions(args.difficulty, lights=False, **wishes))
-    request = make_request(loaded.model, encoding, song, asked, seed)
+    request = held_to(make_request(loaded.model, encoding, song, asked, seed), {})
     end = min(args.bars, encoding.num_bars)
     return replace(request, end_bar=end, density=None if "nps" in wishes else request.density)
 

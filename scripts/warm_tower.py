@@ -21,6 +21,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--tower-from",
+        metavar="MODEL",
+        help="go on from a model's tower, or one made here (default: begin anew)",
+    )
     args = parser.parse_args(argv)
     if args.steps <= 0 and args.minutes <= 0:
         parser.error("expected --steps or --minutes, found neither")
@@ -34,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     from saberlm.adapter.configuration_saber import SaberAudioConfig
     from saberlm.adapter.modeling_saber import SaberAudioTower
     from saberlm.finetune.shards import load_dataset
+    from saberlm.finetune.tower import load_tower
     from saberlm.finetune.warmup import fit_feature_statistics, warm_up
 
     torch.set_num_threads(args.threads)
@@ -44,8 +50,11 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"warm_tower: {error}", file=sys.stderr)
         return 1
-    tower = SaberAudioTower(SaberAudioConfig(num_features=train[0].frames.shape[1]))
-    fit_feature_statistics(tower, train)
+    if args.tower_from:
+        tower = load_tower(args.tower_from)
+    else:
+        tower = SaberAudioTower(SaberAudioConfig(num_features=train[0].frames.shape[1]))
+        fit_feature_statistics(tower, train)
     began = time.monotonic()
     warm_up(
         tower,
