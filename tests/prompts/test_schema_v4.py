@@ -317,7 +317,7 @@ def damaged(draw, data):
                 del at[key]
                 break
             else:
-                at[key] = draw(junk)
+                at[key] = copy.deepcopy(draw(junk))  # a later step may write into it
                 break
     return data
 
