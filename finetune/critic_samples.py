@@ -55,6 +55,13 @@ def choose_songs(shards: Sequence[SongShard], count: int) -> list[SongShard]:
     return first + poor[: count - len(first)]
 
 
+def silent_song(shard: SongShard) -> Song:
+    """A stand-in for a song whose frames are cached: of its length, on its fitted grid."""
+    seconds = len(shard.frames) / shard.frame_rate
+    silence = np.zeros(round(seconds * _CLOCK), dtype=np.float32)
+    return Song(silence, _CLOCK, shard.bpm, shard.offset_seconds)
+
+
 @torch.no_grad()
 def encode_shard(model: SaberForConditionalGeneration, shard: SongShard) -> SongEncoding:
     """One pass of the tower over a cached song."""
@@ -95,9 +102,7 @@ def sample_maps(
     about: list[tuple[SongShard, str]] = []
     for shard in shards:
         encoding = encode_shard(model, shard)
-        seconds = len(shard.frames) / shard.frame_rate
-        silence = np.zeros(round(seconds * _CLOCK), dtype=np.float32)
-        song = Song(silence, _CLOCK, shard.bpm, shard.offset_seconds)
+        song = silent_song(shard)
         for stream in shard.difficulties:
             asked = replace(
                 stream.conditions,

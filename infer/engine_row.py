@@ -12,7 +12,9 @@ from torch import Tensor
 
 from saberlm.infer.amounts import AmountBias
 from saberlm.infer.constraints import forbidden_tokens
+from saberlm.infer.cut_balance import CutBalance, human_shares
 from saberlm.infer.density import DensityControl
+from saberlm.infer.emphasis import EmphasisBias
 from saberlm.infer.hazard import BarHazard
 from saberlm.infer.motif import MotifMemory
 from saberlm.infer.playability import RowPlayability, check_difficulty
@@ -120,9 +122,16 @@ class Row:
         own: list[LogitBias] = []
         if params.motif > 0:
             own.append(MotifMemory(params.motif))
+        shares = human_shares(request.conditions.difficulty or "Expert")
+        taste = request.context is not None or request.fixed  # of a map at hand: not ours to move
+        if params.cut_balance > 0 and shares is not None and not taste:
+            own.append(CutBalance(shares, params.cut_balance))
         if params.repetition_penalty != 1:
             own.append(PatternPenalty(params))
         own += [AmountBias(kind, amount) for kind, amount in sorted(request.amounts.items())]
+        if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
+            heard = request.onset_logits[:, 0].float().cpu().numpy()
+            own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis))
         self.sampler = RowSampler(params, request.seed, play, [*own, *biases])
         if self.rhythm is not None:
             self.rhythm.after(0, 0)

@@ -36,7 +36,10 @@ class SamplingParams:
     is off, and each row costs twice as much with it). ``rhythm`` is ``planned`` over the whole song
     from what the tower hears (`saberlm.infer.rhythm`), with ``rhythm_noise`` so that seeds differ
     in it, or ``drawn``, position after position. ``motif`` is how strongly what the map said before
-    joins the decoder's chances (`saberlm.infer.motif`; 1 as learnt, 0 not at all).
+    joins the decoder's chances (`saberlm.infer.motif`; 1 as learnt, 0 not at all), ``cut_balance``
+    how strongly cells and cuts are held to how often mappers use them
+    (`saberlm.infer.cut_balance`; 0 not at all). ``emphasis`` is how far doubles follow what the
+    tower is surest of (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
     """
 
     temperature: float = 0.9
@@ -57,6 +60,8 @@ class SamplingParams:
     rhythm: str = "planned"
     rhythm_noise: float = 0.0
     motif: float = 1.0
+    cut_balance: float = 0.6
+    emphasis: float = 1.0
     max_segment_tokens: int = 400
     playability: str = "soft"  # off, soft or strict; see saberlm.infer.playability
     seed: int = 0
@@ -81,6 +86,10 @@ class SamplingParams:
             raise ValueError(f"rhythm noise must be 0 or more, found {self.rhythm_noise}")
         if self.motif < 0:
             raise ValueError(f"motif must be 0 or more, found {self.motif}")
+        if self.emphasis < 0:
+            raise ValueError(f"emphasis must be 0 or more, found {self.emphasis}")
+        if self.cut_balance < 0:
+            raise ValueError(f"cut balance must be 0 or more, found {self.cut_balance}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top-p must lie in (0, 1], found {self.top_p}")
         if self.top_k < 0:

@@ -1,0 +1,102 @@
+"""The balance of cuts: each hand keeps its mass, and what is said too often becomes rarer."""
+
+import numpy as np
+import pytest
+
+from saberlm.infer.cut_balance import NUM_CUTS, CutBalance, human_shares, right_hand_cuts
+from saberlm.prompts import vocab as v
+from saberlm.prompts.beatmap import DIFFICULTIES
+from saberlm.prompts.mirror import mirrored_note_token
+
+NOTES = v.block_range("note")
+HANDS = [slice(NOTES.start + i * NUM_CUTS, NOTES.start + (i + 1) * NUM_CUTS) for i in (0, 1)]
+
+
+def test_a_note_and_its_mirror_image_are_one_cut() -> None:
+    cuts = right_hand_cuts()
+    assert sorted(cuts.tolist()) == sorted([*range(NUM_CUTS), *range(NUM_CUTS)])
+    for token in NOTES:
+        image = mirrored_note_token(token)
+        assert cuts[token - NOTES.start] == cuts[image - NOTES.start]
+
+
+@pytest.mark.parametrize("difficulty", DIFFICULTIES)
+def test_shares_are_those_of_human_maps(difficulty: str) -> None:
+    shares = human_shares(difficulty)
+    assert shares is not None
+    assert shares.sum() == pytest.approx(1)
+    assert shares.min() > 0
+    down = v.note_value(1, 0, 2, 1)  # the right hand's bottom inner cell, down
+    assert shares[down - NUM_CUTS] == shares.max()
+    assert human_shares("Lawless") is None
+
+
+def draw(strength: float, taste: np.ndarray, notes: int, seed: int = 0) -> np.ndarray:
+    """Shares of the cuts drawn from logits ``taste`` ``(NUM_CUTS,)`` of either hand."""
+    rng = np.random.default_rng(seed)
+    shares = human_shares("Expert")
+    assert shares is not None
+    bias = CutBalance(shares, strength)
+    counts = np.zeros(NUM_CUTS)
+    for i in range(notes):
+        logits = np.full(v.OFFSETS["text"], -1.0, np.float32)
+        hand = HANDS[i % 2]
+        cuts = right_hand_cuts()[hand.start - NOTES.start :][:NUM_CUTS]
+        logits[hand] = taste[cuts]
+        bias.adjust(logits, 12 * i)
+        chance = np.exp(logits[hand].astype(np.float64))
+        token = hand.start + int(rng.choice(NUM_CUTS, p=chance / chance.sum()))
+        bias.say(token, 12 * i)
+        counts[cuts[token - hand.start]] += 1
+    return counts / counts.sum()
+
+
+def test_a_map_caught_in_a_rare_cut_gets_out_of_it() -> None:
+    shares = human_shares("Expert")
+    assert shares is not None
+    rare = int(np.argmin(shares))
+    taste = np.log(shares)
+    taste[rare] = 3.0
+    free, held = draw(0.0, taste, 600), draw(0.5, taste, 600)
+    assert free[rare] > 0.9
+    assert held[rare] < 0.6 * free[rare]
+
+
+def test_a_mapper_s_own_taste_is_hardly_moved() -> None:
+    shares = human_shares("Expert")
+    assert shares is not None
+    far = {s: np.abs(draw(s, np.log(shares), 2000) - shares).sum() for s in (0.0, 0.5)}
+    assert far[0.5] <= far[0.0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hands_keep_their_mass_and_nothing_else_moves(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shares = human_shares("Hard")
+    assert shares is not None
+    bias = CutBalance(shares, 0.7)
+    for token in rng.choice(np.array(NOTES), 100).tolist():
+        bias.say(token, 0)
+    before = rng.normal(size=v.OFFSETS["text"]).astype(np.float32)
+    before[NOTES.start + 5] = -np.inf
+    after = before.copy()
+    bias.adjust(after, 0)
+    for hand in HANDS:
+        mass = np.exp(before[hand].astype(np.float64)).sum()
+        assert np.exp(after[hand].astype(np.float64)).sum() == pytest.approx(mass, rel=1e-4)
+        assert not np.array_equal(before[hand], after[hand])
+    assert after[NOTES.start + 5] == -np.inf
+    before[NOTES.start : NOTES.stop] = after[NOTES.start : NOTES.stop] = 0
+    assert np.array_equal(before, after)
+
+
+def test_a_hand_that_cannot_play_stays_so() -> None:
+    shares = human_shares("Expert")
+    assert shares is not None
+    bias = CutBalance(shares, 1.0)
+    bias.say(NOTES.start + 3, 0)
+    logits = np.zeros(v.OFFSETS["text"], np.float32)
+    logits[HANDS[0]] = -np.inf
+    bias.adjust(logits, 0)
+    assert np.isneginf(logits[HANDS[0]]).all()
+    assert not np.isnan(logits).any()

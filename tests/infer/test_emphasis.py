@@ -1,0 +1,64 @@
+"""Emphasis: the odds of a second hand follow what is heard, and on average stay what they were."""
+
+import numpy as np
+import pytest
+
+from saberlm.infer.emphasis import MOST, USUAL_SHARE, EmphasisBias, sureness
+from saberlm.prompts import vocab as v
+
+NOTES = v.block_range("note")
+HAND = len(NOTES) // 2
+
+
+def song(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=960), rng.random(960) < 0.2
+
+
+def test_sureness_is_centred_over_the_planned_moments_and_bounded() -> None:
+    logits, planned = song()
+    sure = sureness(3 * logits + 5, planned)
+    assert abs(sure[planned].mean()) < 0.05
+    assert sure[planned].std() == pytest.approx(1, abs=0.1)
+    assert np.abs(sure).max() <= MOST
+    kept = planned & (np.abs(sure) < MOST)
+    assert (np.diff(sure[kept][np.argsort(logits[kept])]) >= 0).all()
+    assert not sureness(logits, np.zeros(960, bool)).any()
+    assert not sureness(np.zeros(960), planned).any()
+
+
+def moved(bias: EmphasisBias, tick: int) -> np.ndarray:
+    logits = np.zeros(v.OFFSETS["text"], np.float32)
+    bias.adjust(logits, tick)
+    return logits
+
+
+@pytest.mark.parametrize("hand", [0, 1])
+def test_only_the_other_hand_at_a_tick_that_has_one_moves(hand: int) -> None:
+    logits, planned = song()
+    bias = EmphasisBias(logits, planned, 1.0)
+    tick = int(np.flatnonzero(planned)[3])
+    bias.say(v.block_range("position").start, tick)
+    assert not moved(bias, tick).any()
+    bias.say(NOTES.start + hand * HAND, tick)
+    change = moved(bias, tick)
+    other = slice(NOTES.start + (1 - hand) * HAND, NOTES.start + (2 - hand) * HAND)
+    assert (change[other] == change[other.start]).all()
+    change[other] = 0
+    assert not change.any()
+    assert not moved(bias, tick + 1).any()
+    bias.say(NOTES.start + (1 - hand) * HAND, tick)
+    assert not moved(bias, tick).any()  # both hands play: nothing more to say
+
+
+@pytest.mark.parametrize("nats", [0.5, 1.0, 2.0])
+def test_doubles_as_frequent_as_usual_stay_so(nats: float) -> None:
+    logits, planned = song()
+    bias = EmphasisBias(logits, planned, nats)
+    factors = []
+    for tick in np.flatnonzero(planned).tolist():
+        bias.say(NOTES.start, tick)
+        factors.append(float(np.exp(moved(bias, tick)[NOTES.start + HAND])))
+    odds = USUAL_SHARE / (1 - USUAL_SHARE) * np.array(factors)
+    assert (odds / (1 + odds)).mean() == pytest.approx(USUAL_SHARE, rel=1e-3)
+    assert np.ptp(factors) > 0.5
