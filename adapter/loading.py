@@ -10,10 +10,10 @@ import torch
 from transformers.utils.logging import disable_progress_bar
 
 from saberlm.adapter.configuration_saber import SaberConfig
+from saberlm.adapter.decoder_lora import PREFERENCE_NAME, merge_lora, read_lora
 from saberlm.adapter.frontend import PRETRAINED, FrontEnd
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.adapter.on_base import WEIGHTS_NAME, is_on_base, load_merged
-from saberlm.adapter.preference_lora import PREFERENCE_NAME, merge_preference, read_preference
 from saberlm.adapter.processing_saber import make_frontend
 
 SFT_SUFFIX = "-sft"
@@ -22,11 +22,12 @@ SFT_SUFFIX = "-sft"
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to decode, its front end and the name it goes by."""
+    """A model ready to decode, its front end, the name it goes by, and the files of its weights."""
 
     model: SaberForConditionalGeneration
     frontend: FrontEnd
     name: str
+    weights: tuple[Path, ...] = ()
 
 
 def model_folder(name_or_dir: str | Path) -> Path:
@@ -67,11 +68,11 @@ def load_model(
     fingerprint: str,
     *,
     device: str = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
 ) -> LoadedModel:
     """Load a model for decoding.
 
-    Where the folder has a preference LoRA (`saberlm.adapter.preference_lora`) it is merged; a
+    Where the folder has a preference LoRA (`saberlm.adapter.decoder_lora`) it is merged; a
     folder with nothing but that and a configuration stands on the model that the LoRA names.
 
     Args:
@@ -80,7 +81,7 @@ def load_model(
         fingerprint: the vocabulary's (`saberlm.prompts.vocab.fingerprint`); this room does not
             know it by itself.
         device: ``cpu`` or ``cuda``.
-        dtype: to compute in.
+        dtype: of the decoder's layers; None: `usual_dtype`. The rest is float32.
 
     Raises:
         ValueError: no such model, damaged weights, another vocabulary, no such device, or the base
@@ -91,9 +92,12 @@ def load_model(
         raise ValueError(
             "device: expected a CUDA GPU for --device cuda, found none: likely a CPU build of torch"
         )
+    dtype = usual_dtype(device) if dtype is None else dtype
     preference = None
+    files: tuple[Path, ...] = ()
     if (folder / PREFERENCE_NAME).is_file() and not without_preference(name_or_dir):
-        preference = read_preference(folder / PREFERENCE_NAME)
+        files = (folder / PREFERENCE_NAME,)
+        preference = read_lora(folder / PREFERENCE_NAME)[0]
     name = str(name_or_dir) if without_preference(name_or_dir) else folder.name
     if preference is not None and not _has_weights(folder):
         folder = model_folder(preference.base)
@@ -120,30 +124,35 @@ def load_model(
     check_weights(weights)
     disable_progress_bar()  # loading takes a second; the bar would stand between the user's lines
     try:
-        if on_base:
-            model = load_merged(folder, config, dtype)
-        else:
-            model = _load_whole(folder, config, dtype)
+        model = load_merged(folder, config, dtype) if on_base else _load_whole(folder, config)
     except (OSError, RuntimeError) as error:
         raise ValueError(
             f"{weights}: expected weights that fit config.json, found {_first_line(error)}"
         ) from None
     if preference is not None:
-        merge_preference(model, preference, f"{name}/{PREFERENCE_NAME}")
+        merge_lora(model, preference, f"{name}/{PREFERENCE_NAME}")
     model.to(device).eval()
+    decoder = model.model.language_model
+    for part in (decoder.layers, decoder.norm):
+        part.to(dtype)
     audio = config.audio_config
-    return LoadedModel(model, make_frontend(audio.frontend, audio.frontend_path), name)
+    frontend = make_frontend(audio.frontend, audio.frontend_path)
+    return LoadedModel(model, frontend, name, (weights, *files))
 
 
 def _has_weights(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (WEIGHTS_NAME, "model.safetensors"))
 
 
-def _load_whole(
-    folder: Path, config: SaberConfig, dtype: torch.dtype
-) -> SaberForConditionalGeneration:
+def usual_dtype(device: str) -> torch.dtype:
+    """What a decoder computes in: bfloat16 on a GPU that has it, else float32."""
+    has = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if has else torch.float32
+
+
+def _load_whole(folder: Path, config: SaberConfig) -> SaberForConditionalGeneration:
     model, info = SaberForConditionalGeneration.from_pretrained(
-        folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
+        folder, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
     )
     missing = sorted(info["missing_keys"])
     if missing:

@@ -7,6 +7,7 @@ import json
 import logging
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def build_dataset(
     out_dir: Path,
     frontend: FrontEnd | None,
     exclude: frozenset[str] = frozenset(),
+    *,
+    sources: Sequence[MapSource] | None = None,
 ) -> BuildReport:
     """Build or go on building a dataset.
 
@@ -76,6 +79,7 @@ def build_dataset(
         frontend: makes the frames; None leaves the songs out, for learning flow alone.
         exclude: levels to leave out, by the name of their folder or zip, the song or the mapper,
             in lower case.
+        sources: the maps to build from, where they were looked for already.
 
     Returns:
         The report over all songs.
@@ -87,7 +91,8 @@ def build_dataset(
     shards.mkdir(parents=True, exist_ok=True)
     report = BuildReport()
     index = []
-    for source in tqdm(find_sources(maps_dir, out_dir), unit="song", desc="data build"):
+    found = find_sources(maps_dir, out_dir) if sources is None else sources
+    for source in tqdm(found, unit="song", desc="data build"):
         target = shards / f"{source.key}.safetensors"
         notes_file = shards / f"{source.key}.json"
         if not notes_file.exists():

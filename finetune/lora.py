@@ -1,10 +1,11 @@
-"""Training on a pre-trained decoder: the base frozen in half precision (or in 4 bits), LoRA layers
-of PEFT in it, everything new in float32."""
+"""LoRA layers of PEFT in a decoder: in a pre-trained one, frozen in half precision (or in 4 bits)
+with everything new in float32 around it, or in one of our own for a style pack."""
 
 from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import torch
 
 from saberlm.adapter.bases import base_folder
 from saberlm.adapter.configuration_saber import SaberConfig
+from saberlm.adapter.loading import load_model
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.adapter.on_base import LORA_TARGETS, TOKEN_EMBEDDING, TRAINED_WHOLE, build_on_base
+from saberlm.prompts.vocab import fingerprint
 
 _log = logging.getLogger(__name__)
 QUANTIZATIONS = ("none", "nf4")
@@ -90,8 +93,6 @@ def model_with_lora(
     Raises:
         ValueError: no such base, or another than its name says.
     """
-    from peft import LoraConfig, inject_adapter_in_model
-
     folder = folder or base_folder(name)
     config.decoder_base = {**(config.decoder_base or {}), "name": name}
     on_gpu = torch.cuda.is_available() and not use_cpu
@@ -103,6 +104,38 @@ def model_with_lora(
         quantization=nf4(torch.bfloat16) if lora.quantize == "nf4" else None,
         device_map={"": local_rank} if lora.quantize == "nf4" and on_gpu else None,
     )
+    _insert_lora(model, lora, (*TRAINED_WHOLE, TOKEN_EMBEDDING))
+    return model
+
+
+def model_for_pack(name_or_dir: str, lora: LoraSettings) -> SaberForConditionalGeneration:
+    """A trained model whose decoder gets a LoRA that alone learns, in float32.
+
+    Args:
+        name_or_dir: of the model.
+        lora: its settings.
+
+    Raises:
+        ValueError: as `saberlm.adapter.loading.load_model`; also a model that hears the song in its
+            sequence, which maps without songs cannot teach.
+    """
+    model = load_model(name_or_dir, fingerprint(), dtype=torch.float32).model
+    if model.config.audio_places:
+        raise ValueError(
+            f"{name_or_dir}: expected a model without places for sound in its sequence, such as"
+            " nano, found one with"
+        )
+    model.config.decoder_base = None  # what it stood on is merged: it is trained as one whole
+    _insert_lora(model, lora, ())
+    return model
+
+
+def _insert_lora(
+    model: SaberForConditionalGeneration, lora: LoraSettings, whole: Sequence[str]
+) -> None:
+    """Put LoRA layers into the decoder; they and the parts named train, in float32."""
+    from peft import LoraConfig, inject_adapter_in_model
+
     settings = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
@@ -110,7 +143,6 @@ def model_with_lora(
         target_modules=list(LORA_TARGETS),
     )
     inject_adapter_in_model(settings, model.model.language_model)
-    whole = (*TRAINED_WHOLE, TOKEN_EMBEDDING)
     for key, parameter in model.named_parameters():
         trained = ".lora_" in key or key.startswith(tuple(f"{part}." for part in whole))
         parameter.requires_grad_(trained)
@@ -118,4 +150,3 @@ def model_with_lora(
             parameter.data = parameter.data.float()
     counts = [sum(p.numel() for p in model.parameters() if p.requires_grad == t) for t in (1, 0)]
     _log.info("%.1f M weights train on a base of %.1f M", counts[0] / 1e6, counts[1] / 1e6)
-    return model

@@ -14,7 +14,7 @@ from saberlm.adapter.loading import model_folder
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.adapter.on_base import is_on_base, load_trained, lora_of
 from saberlm.finetune.lessons import DEFAULT_TASKS, check_tasks
-from saberlm.finetune.lora import LoraSettings, model_with_lora
+from saberlm.finetune.lora import LoraSettings, model_for_pack, model_with_lora
 from saberlm.finetune.tower import TOWER_NAME
 from saberlm.prompts import vocab as v
 
@@ -41,6 +41,8 @@ class RunConfig:
     lora_alpha: int = 32
     lora_dropout: float = 0.05
     quantize: str = "none"  # nf4 holds the base in 4 bits
+    # nothing but a LoRA in base_model's decoder learns, on maps alone (saberlm.finetune.train_pack)
+    lora_alone: bool = False
     # a saberlm model (name or folder), or a folder of warm_tower's, whose tower to start with
     tower_from: str | None = None
     minutes: float = 60.0
@@ -87,6 +89,11 @@ class RunConfig:
                 "freeze_decoder: expected audio: ticks and a base_model whose decoder stays, found"
                 f" audio: {self.audio} and base_model: {self.base_model}"
             )
+        if self.lora_alone and (self.audio != "none" or not self.base_model):
+            raise ValueError(
+                "lora_alone: expected audio: none and a base_model whose weights stay, found"
+                f" audio: {self.audio} and base_model: {self.base_model}"
+            )
         check_tasks(self.context_tasks)
         self.lora()
         if self.decoder and self.base_model and not self.on_base:
@@ -98,6 +105,8 @@ class RunConfig:
     @property
     def on_base(self) -> bool:
         """Whether the decoder is a pre-trained one with LoRA, new or to go on from."""
+        if self.lora_alone:
+            return False
         return is_on_base(Path(self.base_model)) if self.base_model else self.decoder is not None
 
     @property
@@ -178,6 +187,8 @@ def make_model(
     run: RunConfig, args: SFTConfig, num_features: int = 120
 ) -> SaberForConditionalGeneration:
     """The model that a run begins with: from scratch, from one to go on from, or on a base."""
+    if run.base_model and run.lora_alone:
+        return model_for_pack(run.base_model, run.lora())
     if run.base_model and not run.on_base:
         folder = str(model_folder(run.base_model))
         return base_model(folder, tick_latents=run.road)

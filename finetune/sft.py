@@ -14,6 +14,8 @@ import torch
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
+from saberlm.adapter.decoder_lora import lora_of_state, save_lora
+from saberlm.adapter.loading import load_model
 from saberlm.adapter.modeling_saber import SaberAudioTower, SaberForConditionalGeneration
 from saberlm.adapter.on_base import (
     load_trained,
@@ -33,7 +35,12 @@ from saberlm.finetune.tower import TOWER_NAME, all_latents, take_weights, tower_
 from saberlm.finetune.validation import validate, validate_tasks
 from saberlm.finetune.warmup import fit_feature_statistics, warm_up
 from saberlm.finetune.windows import UNKNOWN_TICK
+from saberlm.prompts.vocab import fingerprint
 
+LORA_NAME = "lora.safetensors"
+"""What a run of `RunConfig.lora_alone` leaves in ``final``."""
+VALID_NAME = "valid.jsonl"
+"""A run's validations, one a line."""
 _log = logging.getLogger(__name__)
 
 
@@ -182,7 +189,7 @@ class SaberSFTTrainer(SFTTrainer):
         self.log(metrics)
         if not self.is_world_process_zero():
             return metrics
-        path = Path(self.args.output_dir) / "valid.jsonl"
+        path = Path(self.args.output_dir) / VALID_NAME
         with path.open("a") as f:
             row = {"step": self.state.global_step, "seconds": round(self.clock.elapsed), **metrics}
             f.write(json.dumps(row) + "\n")
@@ -200,7 +207,8 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
             there is none.
 
     Returns:
-        The folder of the trained model, or of the checkpoint where ``slice_minutes`` ended it.
+        The folder of the trained model (of its LoRA with ``lora_alone``), or of the checkpoint
+        where ``slice_minutes`` ended it.
 
     Raises:
         ValueError: no data, a base that is not there or another, or a loss that is no number.
@@ -292,7 +300,12 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     state = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
     if not trainer.is_world_process_zero():
         return final
-    if run.on_base:
+    if run.lora_alone and run.base_model:
+        before = load_model(run.base_model, fingerprint()).model
+        scale = run.lora_alpha / run.lora_rank
+        own = lora_of_state(model.state_dict(), scale, run.base_model, before)
+        save_lora(own, final / LORA_NAME)
+    elif run.on_base:
         save_trained(model, final, dtype=torch.bfloat16, state=state)
     else:
         model.save_pretrained(final, state_dict=state)

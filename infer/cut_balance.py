@@ -14,7 +14,9 @@ mappers' share (`saberlm.eval.usual_style`). How likely a note of a hand is at a
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +63,32 @@ def human_shares(difficulty: str) -> Shares | None:
     shares = np.maximum(shares / shares.sum(), LEAST_SHARE)
     out: Shares = shares / shares.sum()
     return out
+
+
+def balanced_shares(given: Mapping[str, Sequence[float]], difficulty: str) -> Shares | None:
+    """The shares that a difficulty is held to: those of a style pack, or else what is usual.
+
+    Raises:
+        ValueError: there are not as many as cuts, or not all are shares.
+    """
+    if difficulty not in given:
+        return human_shares(difficulty)
+    shares = np.array(given[difficulty], np.float64)
+    if shares.shape != (NUM_CUTS,) or not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError(
+            f"style pack: expected {NUM_CUTS} shares of cuts of {difficulty}, found"
+            f" {len(shares)} numbers: likely a damaged file"
+        )
+    out: Shares = np.maximum(shares, LEAST_SHARE)
+    return out / out.sum()
+
+
+def count_cuts(bars: Iterable[Sequence[int] | npt.NDArray[np.integer[Any]]]) -> Shares:
+    """How often each cut is in a map's bars of tokens, ``(NUM_CUTS,)``."""
+    notes = v.block_range("note")
+    ids = np.concatenate([np.zeros(0, np.int64), *(np.asarray(bar, np.int64) for bar in bars)])
+    own = ids[(ids >= notes.start) & (ids < notes.stop)] - notes.start
+    return np.bincount(_CUTS[own], minlength=NUM_CUTS).astype(np.float64)
 
 
 class CutBalance:

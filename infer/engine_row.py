@@ -12,10 +12,11 @@ from torch import Tensor
 
 from saberlm.infer.amounts import AmountBias
 from saberlm.infer.constraints import forbidden_tokens
-from saberlm.infer.cut_balance import CutBalance, human_shares
+from saberlm.infer.cut_balance import CutBalance, balanced_shares
 from saberlm.infer.density import DensityControl
 from saberlm.infer.emphasis import EmphasisBias
 from saberlm.infer.hazard import BarHazard
+from saberlm.infer.light_limit import LightLimit
 from saberlm.infer.motif import MotifMemory
 from saberlm.infer.playability import RowPlayability, check_difficulty
 from saberlm.infer.rhythm import RhythmPlan
@@ -51,7 +52,8 @@ class MapRequest:
     notes/s is the model's own choice. ``context`` is the task and what it is given; ``fixed`` the
     tokens of bars that stand as they are, ``begun`` those that a bar to be made begins with;
     nothing is made from ``end_bar`` on (None: the song's end). ``amounts`` says how many bombs and
-    walls (`saberlm.infer.amounts`), ``withheld`` which tokens are never said.
+    walls (`saberlm.infer.amounts`), ``withheld`` which tokens are never said, ``cut_shares``
+    of a style pack by difficulty (`saberlm.infer.cut_balance`; where none: the usual ones).
     """
 
     song: SongEncoding
@@ -65,6 +67,7 @@ class MapRequest:
     end_bar: int | None = None
     amounts: Mapping[str, str] = field(default_factory=dict)
     withheld: frozenset[int] = frozenset()
+    cut_shares: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def num_bars(self) -> int:
@@ -122,9 +125,10 @@ class Row:
         own: list[LogitBias] = []
         if params.motif > 0:
             own.append(MotifMemory(params.motif))
-        shares = human_shares(request.conditions.difficulty or "Expert")
-        taste = request.context is not None or request.fixed  # of a map at hand: not ours to move
-        if params.cut_balance > 0 and shares is not None and not taste:
+        shares = balanced_shares(request.cut_shares, request.conditions.difficulty or "Expert")
+        # a map at hand has a taste of its own
+        alone = request.context is None and not any(map(len, request.fixed.values()))
+        if params.cut_balance > 0 and shares is not None and alone:
             own.append(CutBalance(shares, params.cut_balance))
         if params.repetition_penalty != 1:
             own.append(PatternPenalty(params))
@@ -132,7 +136,8 @@ class Row:
         if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
             heard = request.onset_logits[:, 0].float().cpu().numpy()
             own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis))
-        self.sampler = RowSampler(params, request.seed, play, [*own, *biases])
+        # last: what it rules out, no other may bring back
+        self.sampler = RowSampler(params, request.seed, play, [*own, *biases, LightLimit()])
         if self.rhythm is not None:
             self.rhythm.after(0, 0)
 

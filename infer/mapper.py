@@ -28,6 +28,9 @@ from typing import Any
 
 from saberlm.adapter.audio import load_audio
 from saberlm.adapter.loading import LoadedModel, load_model
+from saberlm.adapter.style_pack import read_pack, with_pack
+from saberlm.infer.chroma import sections
+from saberlm.infer.decoration import decorate
 from saberlm.infer.engine import Engine
 from saberlm.infer.level_request import LevelRequest, as_request
 from saberlm.infer.live import LiveMap
@@ -140,17 +143,28 @@ class Mapper:
         cls,
         name_or_dir: str | Path = "nano",
         *,
+        lora: str | Path | None = None,
         device: str = "cpu",
         rows: int = ROWS,
         engine: str = "native",
     ) -> Mapper:
         """A mapper with a shipped model (``nano``) or a model folder.
 
+        Args:
+            name_or_dir: the model.
+            lora: a style pack of it, by name or file (`saberlm.adapter.style_pack`).
+            device: ``cpu`` or ``cuda``.
+            rows: see the class.
+            engine: see the class.
+
         Raises:
-            ValueError: as `saberlm.adapter.loading.load_model`; also an engine that is none or not
-                installed.
+            ValueError: as `saberlm.adapter.loading.load_model`; also a pack that is none or another
+                model's, or an engine that is none or not installed.
         """
+        pack = None if lora is None else read_pack(lora)
         loaded = load_model(name_or_dir, fingerprint(), device=device)
+        if pack is not None:
+            loaded = with_pack(loaded, pack)
         return cls(loaded, rows=rows, engine=engine)
 
     def listen(self, wanted: Wanted) -> HeardSong:
@@ -280,11 +294,19 @@ class Mapper:
             )
             for name in names
         }
+        beatmaps = {name: made[name].beatmap for name in names}
+        wanted = heard.request.decorative_walls or "none"
+        if wanted != "none":
+            song = heard.song
+            parts = sections(song.samples, song.sample_rate, song.tempo, -song.offset_seconds)
+            beatmaps = {
+                name: decorate(one, wanted, parts, song.tempo) for name, one in beatmaps.items()
+            }
         return MappedLevel(
             heard.request,
             heard.tempo,
             heard.song.tempo,
-            {name: made[name].beatmap for name in names},
+            beatmaps,
             jumps,
             {name: made[name].counts for name in names},
             {name: made[name].scores for name in names if made[name].scores},

@@ -208,7 +208,8 @@ def make_request(
             conditions.nps,
             per_onset,
         )
-    return MapRequest(encoding, conditions, logits, seed, density)
+    shares = calibration.get("cut_shares", {})
+    return MapRequest(encoding, conditions, logits, seed, density, cut_shares=shares)
 
 
 def seed_of(seed: int, conditions: Conditions) -> int:

@@ -42,7 +42,7 @@ class SamplingParams:
     tower is surest of (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
     """
 
-    temperature: float = 0.9
+    temperature: float = 0.85
     position_temperature: float = 0.6
     note_temperature: float | None = None
     light_temperature: float | None = None
@@ -60,7 +60,7 @@ class SamplingParams:
     rhythm: str = "planned"
     rhythm_noise: float = 0.0
     motif: float = 1.0
-    cut_balance: float = 0.6
+    cut_balance: float = 0.8
     emphasis: float = 1.0
     max_segment_tokens: int = 400
     playability: str = "soft"  # off, soft or strict; see saberlm.infer.playability

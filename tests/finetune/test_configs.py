@@ -60,7 +60,11 @@ def test_a_config_runs_from_end_to_end(
     assert model.config.decoder_base["name"] == tiny_base.name
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("sft_*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    sorted([*CONFIGS.glob("sft_*.yaml"), *CONFIGS.glob("lora_*.yaml")]),
+    ids=lambda p: p.stem,
+)
 def test_an_unknown_key_is_refused(path: Path, tmp_path: Path) -> None:
     from trl import SFTConfig, TrlParser
 

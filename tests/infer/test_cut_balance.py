@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from saberlm.infer.cut_balance import NUM_CUTS, CutBalance, human_shares, right_hand_cuts
+from saberlm.infer.cut_balance import (
+    NUM_CUTS,
+    CutBalance,
+    balanced_shares,
+    count_cuts,
+    human_shares,
+    right_hand_cuts,
+)
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import DIFFICULTIES
 from saberlm.prompts.mirror import mirrored_note_token
@@ -100,3 +107,27 @@ def test_a_hand_that_cannot_play_stays_so() -> None:
     bias.adjust(logits, 0)
     assert np.isneginf(logits[HANDS[0]]).all()
     assert not np.isnan(logits).any()
+
+
+def test_a_pack_brings_its_own_shares() -> None:
+    own = np.linspace(0, 1, NUM_CUTS)
+    own /= own.sum()
+    held = balanced_shares({"Hard": own.tolist()}, "Hard")
+    assert held is not None
+    assert held.sum() == pytest.approx(1)
+    assert held.min() > 0
+    usual, other = human_shares("Expert"), balanced_shares({"Hard": own.tolist()}, "Expert")
+    assert usual is not None
+    assert other is not None
+    assert np.array_equal(usual, other)
+    for wrong in ([0.5, 0.5], [*own[:-1], 7.0], [*own[:-1], float("nan")]):
+        with pytest.raises(ValueError, match="expected 108 shares"):
+            balanced_shares({"Hard": wrong}, "Hard")
+
+
+def test_cuts_of_both_hands_are_counted_together() -> None:
+    left = NOTES.start + 17
+    bars = [[v.block_range("position").start, left, mirrored_note_token(left)], [], [left]]
+    counts = count_cuts(bars)
+    assert counts.max() == counts.sum() == 3
+    assert not count_cuts([]).any()

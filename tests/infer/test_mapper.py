@@ -54,6 +54,20 @@ def test_a_song_becomes_a_level_that_is_valid(
     assert {"tempo", "encode", "decode", "pack"} <= level.seconds.keys()
 
 
+def test_decorative_walls_join_the_map_and_nothing_else_changes(
+    mapper: Mapper, songs: list[Path], tmp_path: Path
+) -> None:
+    wish = {**GIVEN, "difficulties": ["Easy"], "nps": 1.0, "walls": "none"}
+    plain, decorated = (
+        mapper.map(songs[2], decorative_walls=amount, **wish) for amount in (None, "high")
+    )
+    before, after = plain.beatmaps["Easy"], decorated.beatmaps["Easy"]
+    assert replace(after, obstacles=before.obstacles) == before
+    assert set(before.obstacles) < set(after.obstacles)
+    decorated.save(tmp_path / "out.zip")
+    assert check_level(tmp_path / "out.zip").valid
+
+
 def test_a_failed_save_leaves_the_older_level(
     mapper: Mapper, songs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,10 +1,10 @@
-"""What players' preference changed in a model: a small LoRA in a file of its own, beside the
-weights that supervised training left.
+"""A LoRA in a model's decoder as a file of its own: what players' preference changed in it, or one
+mapper's manner (`saberlm.adapter.style_pack`).
 
-``preference.safetensors`` lies in a model folder. It holds the two factors of every decoder matrix
-that changed, named after it (``... .q_proj.lora_A.weight``), and in its header rank, alpha, the
-model it is for and that model's norms. In a folder with weights it is for them; in a folder without
-it names the model to load. Merged, nothing of it is left but other weights.
+The file holds the two factors of every decoder matrix that changed, named after it
+(``... .q_proj.lora_A.weight``), and in its header rank, alpha, the model it is for and that model's
+norms. Merged, nothing of it is left but other weights. ``preference.safetensors`` in a model folder
+with weights is for them; in a folder without it names the model to load.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 PREFERENCE_NAME = "preference.safetensors"
+"""Of what preference training changed, in a model's folder."""
 MAX_NORM_CHANGE = 0.005
 """Weights rounded to bf16 change their norm by a thousandth; another training's differ by more."""
 
 
 @dataclass(frozen=True)
-class PreferenceLora:
+class DecoderLora:
     """The factors, and what they are for.
 
     Attributes:
@@ -39,19 +40,19 @@ class PreferenceLora:
     base: str
     norms: dict[str, float]
 
-    def after(self, first: PreferenceLora) -> PreferenceLora:
+    def after(self, first: DecoderLora) -> DecoderLora:
         """This change on top of an earlier one, as a single one on the earlier one's model."""
         joined = dict(first.factors)
         for name, (a, b) in self.factors.items():
             if name in joined:
                 a, b = torch.cat([joined[name][0], a]), torch.cat([joined[name][1], b], dim=1)
             joined[name] = (a, b)
-        return PreferenceLora(joined, first.base, {**self.norms, **first.norms})
+        return DecoderLora(joined, first.base, {**self.norms, **first.norms})
 
 
 def lora_of_state(
     state: Mapping[str, Tensor], scale: float, base: str, model: nn.Module
-) -> PreferenceLora:
+) -> DecoderLora:
     """The factors among a model's weights.
 
     Args:
@@ -77,16 +78,24 @@ def lora_of_state(
     }
     weights = dict(model.named_parameters())
     norms = {n: float(weights[f"{n}.weight"].detach().float().norm()) for n in factors}
-    return PreferenceLora(factors, base, norms)
+    return DecoderLora(factors, base, norms)
 
 
-def save_preference(lora: PreferenceLora, path: Path, dtype: torch.dtype = torch.bfloat16) -> float:
-    """Write the file, under another name first; returns its megabytes."""
+def save_lora(
+    lora: DecoderLora,
+    path: Path,
+    dtype: torch.dtype = torch.bfloat16,
+    *,
+    notes: Mapping[str, str] | None = None,
+) -> float:
+    """Write the file, under another name first; returns its megabytes. ``notes`` go into its
+    header."""
     tensors = {}
     for name, (a, b) in lora.factors.items():
         tensors[f"{name}.lora_A.weight"] = a.to(dtype).contiguous()
         tensors[f"{name}.lora_B.weight"] = b.to(dtype).contiguous()
     about = {
+        **(notes or {}),
         "format": "pt",
         "rank": str(max(len(a) for a, _ in lora.factors.values())),
         "scale": "1",  # counted into lora_B
@@ -100,8 +109,8 @@ def save_preference(lora: PreferenceLora, path: Path, dtype: torch.dtype = torch
     return path.stat().st_size / 1e6
 
 
-def read_preference(path: Path) -> PreferenceLora:
-    """Read the file.
+def read_lora(path: Path) -> tuple[DecoderLora, dict[str, str]]:
+    """Read the file: the LoRA and its header.
 
     Raises:
         ValueError: it does not read, or is something else.
@@ -112,16 +121,16 @@ def read_preference(path: Path) -> PreferenceLora:
             tensors = {name: f.get_tensor(name).float() for name in f.keys()}  # noqa: SIM118
         names = sorted(n.removesuffix(".lora_A.weight") for n in tensors if ".lora_A." in n)
         factors = {n: (tensors[f"{n}.lora_A.weight"], tensors[f"{n}.lora_B.weight"]) for n in names}
-        return PreferenceLora(factors, about["base"], json.loads(about["norms"]))
+        return DecoderLora(factors, about["base"], json.loads(about["norms"])), about
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ValueError(
-            f"{path}: expected a preference LoRA, found {str(error).splitlines()[0][:200]}: likely"
-            " a download that was cut short, or another file of that name"
+            f"{path}: expected the LoRA of a decoder, found {str(error).splitlines()[0][:200]}:"
+            " likely a download that was cut short, or another file of that name"
         ) from None
 
 
 @torch.no_grad()
-def merge_preference(model: nn.Module, lora: PreferenceLora, where: object) -> None:
+def merge_lora(model: nn.Module, lora: DecoderLora, where: object) -> None:
     """Add the change to a model's weights.
 
     Args:
@@ -145,7 +154,7 @@ def merge_preference(model: nn.Module, lora: PreferenceLora, where: object) -> N
         if abs(norm - told) > MAX_NORM_CHANGE * told:
             raise ValueError(
                 f"{where}: expected weights {name} of norm {told:.4f}, found {norm:.4f}: it was"
-                f" trained on another model ({lora.base}); train the preference again"
+                f" trained on another model ({lora.base}); train it again on this one"
             )
     for name, (a, b) in lora.factors.items():
         weight = weights[f"{name}.weight"]

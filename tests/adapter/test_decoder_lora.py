@@ -1,4 +1,4 @@
-"""A preference LoRA beside weights: merged where it belongs, refused elsewhere."""
+"""A decoder's LoRA beside weights: merged where it belongs, refused elsewhere."""
 
 from pathlib import Path
 from typing import Any
@@ -7,21 +7,21 @@ import pytest
 import torch
 
 from saberlm.adapter import loading
-from saberlm.adapter.loading import load_model
-from saberlm.adapter.preference_lora import (
+from saberlm.adapter.decoder_lora import (
     PREFERENCE_NAME,
-    PreferenceLora,
+    DecoderLora,
     lora_of_state,
-    merge_preference,
-    read_preference,
-    save_preference,
+    merge_lora,
+    read_lora,
+    save_lora,
 )
+from saberlm.adapter.loading import load_model
 from saberlm.prompts.vocab import fingerprint
 
 PART = "model.language_model.layers.0.self_attn.q_proj"
 
 
-def lora_for(model: Any, base: str, seed: int = 0, rank: int = 3) -> PreferenceLora:
+def lora_for(model: Any, base: str, seed: int = 0, rank: int = 3) -> DecoderLora:
     """A change of one matrix, as PEFT would name it."""
     weight = model.get_parameter(f"{PART}.weight")
     generator = torch.Generator().manual_seed(seed)
@@ -31,7 +31,7 @@ def lora_for(model: Any, base: str, seed: int = 0, rank: int = 3) -> PreferenceL
     return lora_of_state(state, 2.0, base, model)
 
 
-def change(lora: PreferenceLora) -> torch.Tensor:
+def change(lora: DecoderLora) -> torch.Tensor:
     a, b = lora.factors[PART]
     return b @ a
 
@@ -47,7 +47,7 @@ def test_a_name_loads_with_it_and_the_sft_name_without(tiny_model: Any, shipped:
     plain = tiny_model.get_parameter(f"{PART}.weight").detach()
     assert load_model("tiny-sft", fingerprint()).name == "tiny-sft"
     lora = lora_for(tiny_model, "tiny-sft")
-    save_preference(lora, shipped / PREFERENCE_NAME, torch.float32)
+    save_lora(lora, shipped / PREFERENCE_NAME, torch.float32)
     changed = load_model("tiny", fingerprint())
     assert changed.name == "tiny"
     got = changed.model.get_parameter(f"{PART}.weight")
@@ -67,7 +67,7 @@ def test_a_folder_with_the_lora_alone_stands_on_the_model_it_names(
     tiny_model: Any, shipped: Path, tmp_path: Path
 ) -> None:
     lora = lora_for(tiny_model, "tiny-sft")
-    save_preference(lora, tmp_path / "lone" / PREFERENCE_NAME, torch.float32)
+    save_lora(lora, tmp_path / "lone" / PREFERENCE_NAME, torch.float32)
     tiny_model.config.save_pretrained(tmp_path / "lone")
     got = load_model(tmp_path / "lone", fingerprint()).model.get_parameter(f"{PART}.weight")
     plain = tiny_model.get_parameter(f"{PART}.weight").detach()
@@ -79,18 +79,18 @@ def test_it_is_for_one_model_alone_but_for_rounding(tiny_model: Any, tmp_path: P
 
     lora = lora_for(tiny_model, "tiny-sft")
     rounded = copy.deepcopy(tiny_model).to(torch.bfloat16)
-    merge_preference(rounded, lora, "here")
+    merge_lora(rounded, lora, "here")
     other = copy.deepcopy(tiny_model)
     with torch.no_grad():
         other.get_parameter(f"{PART}.weight").mul_(1.05)
     with pytest.raises(ValueError, match="it was trained on another model"):
-        merge_preference(other, lora, "here")
+        merge_lora(other, lora, "here")
     other.model.language_model.layers[0].self_attn.q_proj = torch.nn.Linear(8, 8, bias=False)
     with pytest.raises(ValueError, match=r"found one of \(8, 8\)"):
-        merge_preference(other, lora, "here")
+        merge_lora(other, lora, "here")
     (tmp_path / PREFERENCE_NAME).write_bytes(b"cut")
-    with pytest.raises(ValueError, match="expected a preference LoRA"):
-        read_preference(tmp_path / PREFERENCE_NAME)
+    with pytest.raises(ValueError, match="expected the LoRA of a decoder"):
+        read_lora(tmp_path / PREFERENCE_NAME)[0]
     with pytest.raises(ValueError, match="expected LoRA layers in the model, found none"):
         lora_of_state({}, 1.0, "x", tiny_model)
 
@@ -100,12 +100,12 @@ def test_two_rounds_are_one_file(tiny_model: Any, tmp_path: Path) -> None:
 
     first = lora_for(tiny_model, "tiny-sft")
     model = copy.deepcopy(tiny_model)
-    merge_preference(model, first, "first")
+    merge_lora(model, first, "first")
     second = lora_for(model, "first", seed=1)
     joined = second.after(first)
     assert joined.base == "tiny-sft"
     assert joined.norms == first.norms
-    save_preference(joined, tmp_path / PREFERENCE_NAME, torch.float32)
-    told = read_preference(tmp_path / PREFERENCE_NAME)
+    save_lora(joined, tmp_path / PREFERENCE_NAME, torch.float32)
+    told = read_lora(tmp_path / PREFERENCE_NAME)[0]
     torch.testing.assert_close(change(told), change(first) + change(second))
     assert told.base == "tiny-sft"
