@@ -21,7 +21,8 @@ from saberlm.prompts.tempo import TempoMap
 Pair = tuple[str, str]
 """Colours of what the game plays in the environment's left colour and in its right one."""
 
-SUGGESTION: Mapping[str, list[str]] = {"_suggestions": ["Chroma"]}
+CHROMA = "Chroma"
+SUGGESTION: Mapping[str, list[str]] = {"_suggestions": [CHROMA]}
 """A difficulty's custom data in Info.dat, without which the mod does nothing (v2 and v4 alike)."""
 BLOCK_BEATS = 16
 MAX_SECTION_BLOCKS = 4

@@ -16,18 +16,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from saberlm.infer.amounts import held_to
+from saberlm.infer.chroma import CHROMA, Section, paint, sections
 from saberlm.infer.constraints import withheld_in_v2
 from saberlm.infer.declaration import declared
+from saberlm.infer.decoration import decorate
 from saberlm.infer.engine import SongEncoding
 from saberlm.infer.level_edits import (
     EditedDifficulty,
     EditedLevel,
     Span,
+    bars_within,
     change_of,
     check_lightable,
     kept_whole,
+    modded_words,
     only,
     rank,
+    times_of,
 )
 from saberlm.infer.level_request import LevelRequest
 from saberlm.infer.level_song import LevelSong, level_song, load_level_song
@@ -86,6 +91,7 @@ class LevelEditor:
         self.draft = draft
         self._encodings: dict[tuple[object, ...], tuple[LevelSong, SongEncoding]] = {}
         self.seconds: dict[str, float] = {}
+        self.warnings: list[str] = []
         started = time.perf_counter()
         rate = mapper.loaded.frontend.sample_rate
         self.samples = load_level_song(self.draft.level, self.draft.files, song, rate)
@@ -103,17 +109,19 @@ class LevelEditor:
         made = []
         for difficulty in self._named():
             on, where = self._on(difficulty)
-            bars = self._bars(where, span, on.encoding.num_bars)
+            bars = bars_within(
+                self.draft.path, where, span, on.encoding.num_bars, self.song_seconds
+            )
             given = where.to_song(difficulty.beatmap)
             asked = self._asked(difficulty, given)
             seed = self._seed(difficulty.name)
             task = remap_range(on, given, bars, without_lights(asked), seed)
             edge = [bars.start * v.BEATS_PER_SEGMENT, bars.stop * v.BEATS_PER_SEGMENT]
             relight = partial(light_range, on, bars=bars, conditions=asked, seed=seed)
+            times = times_of(where, edge, self.song_seconds)
             made.append(
-                _Work(difficulty, where, given, task, self._times(where, edge),
-                      relight if new_lights else None)
-            )  # fmt: skip
+                _Work(difficulty, where, given, task, times, relight if new_lights else None)
+            )
         return self._changed(made, "notes" + (" and lights" if new_lights else ""))
 
     def go_on(self, *, new_lights: bool | None = None) -> EditedLevel:
@@ -155,10 +163,8 @@ class LevelEditor:
             relight = partial(
                 light_range, on, bars=bars, conditions=asked, seed=seed, given_ticks=rest
             )
-            made.append(
-                _Work(difficulty, where, given, task, self._times(where, grid_beats),
-                      relight if lights else None)
-            )  # fmt: skip
+            times = times_of(where, grid_beats, self.song_seconds)
+            made.append(_Work(difficulty, where, given, task, times, relight if lights else None))
         if not made:
             raise LevelError(
                 f"{self.draft.path}: expected a difficulty that ends {UNFINISHED_SECONDS:g} s or"
@@ -229,6 +235,9 @@ class LevelEditor:
                 self.mapper.engine, [task], self.request.sampling, self._progress(done, total)
             )
             done += task.request.num_bars
+            decorated = self.request.decorative_walls or "none"
+            if decorated != "none":
+                merged = decorate(merged, decorated, self._sections(where), where.song.tempo)
             playable: dict[str, Any] = {
                 group: tuple(map(where.to_level, getattr(merged, group))) for group in PLAYABLE
             }
@@ -250,7 +259,7 @@ class LevelEditor:
             times = (0.0, self.song_seconds)
             edited.append(EditedDifficulty(name, change, times, counts, source.name))
         self._note(edited, "the whole map", notes=True)
-        return EditedLevel(self.draft, edited, self.seconds)
+        return EditedLevel(self.draft, edited, self.seconds, tuple(self.warnings))
 
     def _standard(self) -> list[Difficulty]:
         """The level's difficulties for two sabers looking ahead.
@@ -284,7 +293,15 @@ class LevelEditor:
                     f"{self.draft.path}: expected one of the level's difficulties"
                     f" ({', '.join(there)}), found {name}{why}"
                 )
-        return sorted((there[name] for name in wanted), key=rank)
+        named = sorted((there[name] for name in wanted), key=rank)
+        for one in named:
+            self._look_for_mods(one)
+        return named
+
+    def _look_for_mods(self, difficulty: Difficulty) -> None:
+        modded = modded_words(self.draft, difficulty)
+        if modded is not None and modded not in self.warnings:
+            self.warnings.append(modded)
 
     def _on(self, difficulty: Difficulty) -> tuple[TaskSong, LevelSong]:
         """The song on the difficulty's beats, heard once for each grid.
@@ -293,6 +310,7 @@ class LevelEditor:
             LevelError: the difficulty is on no grid.
         """
         loaded = self.mapper.loaded
+        self._look_for_mods(difficulty)
         try:
             where = level_song(
                 self.samples, loaded.frontend.sample_rate, self.draft.level, difficulty
@@ -308,49 +326,6 @@ class LevelEditor:
             self.seconds["encode"] = self.seconds.get("encode", 0.0) + took
         where, encoding = self._encodings[key]
         return TaskSong(loaded.model, encoding, where.song), where
-
-    def _bars(self, where: LevelSong, span: Span, num_bars: int) -> range:
-        """The model's bars within a stretch.
-
-        Raises:
-            LevelError: it lies outside the song, or holds no whole bar.
-        """
-        song = where.song
-        if span.unit == "s":
-            times = [span.start, span.end]
-        else:
-            times = [where.seconds(beat) for beat in (span.start, span.end)]
-        if times[0] < -1e-3 or times[1] > self.song_seconds + 1e-3:
-            raise LevelError(
-                f"{self.draft.path}: expected a range within the song (0-{self.song_seconds:.1f}"
-                f" s), found {times[0]:.1f}-{times[1]:.1f} s: likely another song, or beats for"
-                " seconds"
-            )
-        first, last = (song.grid_beat_at(t) - song.first_beat for t in times)
-        start = max(0, -int(-(first - 1e-6) // v.BEATS_PER_SEGMENT))
-        stop = min(num_bars, int((last + 1e-6) // v.BEATS_PER_SEGMENT))
-        if times[1] > self.song_seconds - 1e-3:
-            stop = num_bars
-        if start >= stop:
-            edges = [start - 1, start, start + 1]
-            near = [self._times(where, [edge * 4.0])[0] for edge in edges if edge >= 0]
-            raise LevelError(
-                f"{self.draft.path}: expected a range that holds a whole bar of four beats, found"
-                f" {times[0]:.2f}-{times[1]:.2f} s; bars begin at"
-                f" {', '.join(f'{one:.2f}' for one in near)} s"
-            )
-        return range(start, stop)
-
-    def _times(self, where: LevelSong, grid_beats: Sequence[float]) -> tuple[float, float]:
-        """Song times of the first and the last of some beats from the model's bar 0, within the
-        song."""
-        song = where.song
-        times = [
-            min(max(song.bar_zero_seconds + float(song.bar_tempo.to_seconds(beat)), 0.0),
-                self.song_seconds)
-            for beat in grid_beats
-        ]  # fmt: skip
-        return times[0], times[-1]
 
     def _seed(self, name: str) -> int:
         return self.request.seed * 10 + DIFFICULTIES.index(name)
@@ -416,12 +391,24 @@ class LevelEditor:
         out = {}
         for one, (beatmap, counts) in zip(made, merged, strict=True):
             original = one.difficulty.beatmap
-            change = change_of(original, one.given, beatmap, one.where)
+            change = self._painted(change_of(original, one.given, beatmap, one.where), one.where)
             if keep:
                 change = kept_whole(original, change)
             name = one.difficulty.name
             out[name] = EditedDifficulty(name, change, one.seconds, counts)
         return out
+
+    def _sections(self, where: LevelSong) -> list[Section]:
+        """The song's sections, in the song's beats."""
+        song = where.song
+        return sections(song.samples, song.sample_rate, song.tempo, -song.offset_seconds)
+
+    def _painted(self, change: Change, where: LevelSong) -> Change:
+        """The change with Chroma colours on its new lights, where they are asked for."""
+        if self.request.chroma is None or not change.added.lights:
+            return change
+        parts = [replace(part, beat=part.beat + where.shift) for part in self._sections(where)]
+        return replace(change, added=paint(change.added, self.request.chroma, parts))
 
     def _changed(self, made: Sequence[_Work], what: str, *, keep: bool = False) -> EditedLevel:
         done = self._run(made, keep=keep)
@@ -440,8 +427,10 @@ class LevelEditor:
     ) -> EditedLevel:
         for difficulty, one in zip(difficulties, edited, strict=True):
             self.draft.change(difficulty, one.change)
+            if self.request.chroma is not None and one.change.added.lights:
+                self.draft.suggest(difficulty, CHROMA)
         self._note(edited, what, notes=notes)
-        return EditedLevel(self.draft, list(edited), self.seconds)
+        return EditedLevel(self.draft, list(edited), self.seconds, tuple(self.warnings))
 
     def _note(self, edited: Sequence[EditedDifficulty], what: str, *, notes: bool) -> None:
         """The level says what was made."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 from saberlm.infer.given import GROUPS
 from saberlm.infer.level_song import LevelSong
 from saberlm.infer.pack import ENVIRONMENTS
+from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap, Difficulty
-from saberlm.prompts.difficulty_edit import SHOWN, Change
+from saberlm.prompts.difficulty_edit import PLAYABLE, SHOWN, Change
 from saberlm.prompts.errors import LevelError
 from saberlm.prompts.level_edit import LevelDraft
+from saberlm.prompts.vanilla import fault_of
 
 _SPAN = re.compile(r"^\s*([\d:.]+)\s*([sb]?)\s*-\s*([\d:.]+)\s*([sb]?)\s*$")
 
@@ -90,11 +92,12 @@ class EditedDifficulty:
 
 @dataclass
 class EditedLevel:
-    """A level that was worked on and is not written yet."""
+    """A level that was worked on and is not written yet; ``warnings`` are for the person."""
 
     draft: LevelDraft
     difficulties: list[EditedDifficulty]
     seconds: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def save(self, out: Path, *, overwrite: bool = False) -> None:
         """See `saberlm.prompts.level_edit.LevelDraft.save`."""
@@ -118,6 +121,72 @@ def check_lightable(draft: LevelDraft, difficulties: Iterable[Difficulty]) -> No
                 f" ({', '.join(ENVIRONMENTS[:3])}, ... {len(ENVIRONMENTS)}), found {name}: newer"
                 " ones take group lights, which saberlm does not write; choose another in an editor"
             )
+
+
+def modded_words(draft: LevelDraft, difficulty: Difficulty) -> str | None:
+    """What to say of a difficulty that was made for mods, of which only what the unmodded game
+    plays is looked at; None for others."""
+    needs = draft.needs(difficulty)
+    hidden = sum(
+        fault_of(item) is not None and item.beat >= 0
+        for group in PLAYABLE
+        for item in getattr(difficulty.beatmap, group)
+    )
+    if not needs and not hidden:
+        return None
+    made_for = f"is made for {' and '.join(needs)}" if needs else "has objects for mods"
+    return (
+        f"{difficulty.name} {made_for}: saberlm sees only what the unmodded game plays"
+        + (f" ({hidden} objects were not looked at)" if hidden else "")
+        + ". What it makes may not fit the rest: play it with the mods before you share it"
+    )
+
+
+def bars_within(
+    path: Path, where: LevelSong, span: Span, num_bars: int, song_seconds: float
+) -> range:
+    """The model's bars within a stretch.
+
+    Raises:
+        LevelError: it lies outside the song, or holds no whole bar; with the level's ``path``.
+    """
+    song = where.song
+    if span.unit == "s":
+        times = [span.start, span.end]
+    else:
+        times = [where.seconds(beat) for beat in (span.start, span.end)]
+    if times[0] < -1e-3 or times[1] > song_seconds + 1e-3:
+        raise LevelError(
+            f"{path}: expected a range within the song (0-{song_seconds:.1f} s), found"
+            f" {times[0]:.1f}-{times[1]:.1f} s: likely another song, or beats for seconds"
+        )
+    first, last = (song.grid_beat_at(t) - song.first_beat for t in times)
+    start = max(0, -int(-(first - 1e-6) // v.BEATS_PER_SEGMENT))
+    stop = min(num_bars, int((last + 1e-6) // v.BEATS_PER_SEGMENT))
+    if times[1] > song_seconds - 1e-3:
+        stop = num_bars
+    if start >= stop:
+        edges = [start - 1, start, start + 1]
+        near = [times_of(where, [edge * 4.0], song_seconds)[0] for edge in edges if edge >= 0]
+        raise LevelError(
+            f"{path}: expected a range that holds a whole bar of four beats, found"
+            f" {times[0]:.2f}-{times[1]:.2f} s; bars begin at"
+            f" {', '.join(f'{one:.2f}' for one in near)} s"
+        )
+    return range(start, stop)
+
+
+def times_of(
+    where: LevelSong, grid_beats: Sequence[float], song_seconds: float
+) -> tuple[float, float]:
+    """Song times of the first and the last of some beats from the model's bar 0, within the
+    song."""
+    song = where.song
+    times = [
+        min(max(song.bar_zero_seconds + float(song.bar_tempo.to_seconds(beat)), 0.0), song_seconds)
+        for beat in grid_beats
+    ]
+    return times[0], times[-1]
 
 
 def only(beatmap: Beatmap, groups: Iterable[str]) -> Beatmap:

@@ -20,6 +20,7 @@ from typing import Any, get_type_hints
 from saberlm.infer.amounts import AMOUNTS
 from saberlm.infer.chroma import check_palette
 from saberlm.infer.cover import load_cover
+from saberlm.infer.decoration import DECORATIONS
 from saberlm.infer.pack import check_environment
 from saberlm.infer.sampling import SamplingParams
 from saberlm.infer.tempo import check_flags
@@ -49,6 +50,8 @@ class LevelRequest:
         bombs: ``none``, ``low``, ``medium`` or ``high`` (`saberlm.infer.amounts`); None: as the
             model likes.
         walls: as ``bombs``.
+        decorative_walls: pillars beside the notes that nobody has to mind: ``none``, ``low``,
+            ``medium`` or ``high`` (`saberlm.infer.decoration`); None: none.
         arcs: whether there are any; None: as the model likes.
         chains: as ``arcs``.
         reference: level whose manner is followed (`saberlm.infer.reference`); its style is asked
@@ -87,6 +90,7 @@ class LevelRequest:
     lights: bool = True
     bombs: str | None = None
     walls: str | None = None
+    decorative_walls: str | None = None
     arcs: bool | None = None
     chains: bool | None = None
     reference: str | Path | None = None
@@ -119,10 +123,11 @@ class LevelRequest:
             )
         if self.rating is not None and not 0 <= self.rating <= 10:
             raise ValueError(f"rating (--rating): expected 0 to 10, found {self.rating}")
-        for name in ("bombs", "walls"):
-            if getattr(self, name) not in (None, *AMOUNTS):
+        known = {"bombs": AMOUNTS, "walls": AMOUNTS, "decorative_walls": DECORATIONS}
+        for name, amounts in known.items():
+            if getattr(self, name) not in (None, *amounts):
                 raise ValueError(
-                    f"{name} (--{name}): expected {', '.join(AMOUNTS)}, found"
+                    f"{name} (--{name.replace('_', '-')}): expected {', '.join(amounts)}, found"
                     f" {getattr(self, name)!r}"
                 )
         if self.seed < 0:

@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from saberlm.adapter.audio import audio_info, load_audio
+from saberlm.adapter.style_pack import pack_path
 from saberlm.eval.report import LevelReport, check_level
 from saberlm.infer.level_request import LevelRequest
 from saberlm.infer.level_work import LevelWork
@@ -63,7 +64,8 @@ class HeardFile:
 class MadeLevel:
     """A finished level: its key, whose it is and what was asked; its zip and its preview page, and
     what the judge says. ``tempo`` is None where the level's own was taken; ``other`` is the key of
-    one made before with another seed, to look at side by side."""
+    one made before with another seed, to look at side by side; ``lora`` is the style pack that it
+    was made with, ``warnings`` are what to know of it."""
 
     key: str
     owner: str
@@ -74,17 +76,21 @@ class MadeLevel:
     report: LevelReport
     tempo: TempoEstimate | None
     other: str | None = None
+    lora: str | None = None
+    warnings: tuple[str, ...] = ()
     made: float = field(default_factory=time.time)
 
 
 @dataclass
 class Job:
     """One person's songs on their way to levels; read its fields at any time. ``others`` are keys
-    of the levels that came of the same wishes before, where they are drawn again."""
+    of the levels that came of the same wishes before, where they are drawn again; ``lora`` is a
+    style pack."""
 
     owner: str
     requests: Sequence[Wanted]
     others: Sequence[str | None] = ()
+    lora: str | None = None
     stage: str = "starting"
     song: int = 0
     bars: int = 0
@@ -138,6 +144,7 @@ class Studio:
         self.levels: dict[str, MadeLevel] = {}
         self.jobs: dict[str, Job] = {}
         self._model, self._device = model, device
+        self._packed: tuple[object, Mapper] | None = None
         self._turn = threading.Lock()
 
     @cached_property
@@ -148,6 +155,21 @@ class Studio:
             ValueError: as `Mapper.from_pretrained`.
         """
         return Mapper.from_pretrained(self._model, device=self._device)
+
+    def mapper_with(self, lora: str | None) -> Mapper:
+        """The model, or the model with a style pack; the last one of these is kept.
+
+        Raises:
+            ValueError: as `Mapper.from_pretrained`.
+        """
+        if lora is None:
+            return self.mapper
+        path = pack_path(lora)
+        key = path, path.stat().st_mtime_ns
+        if self._packed is None or self._packed[0] != key:
+            made = Mapper.from_pretrained(self._model, lora=path, device=self._device)
+            self._packed = key, made
+        return self._packed[1]
 
     def hear(self, path: Path) -> HeardFile:
         """A song's tags, length and tempo; a file that cannot be mapped gets the reason."""
@@ -163,12 +185,17 @@ class Studio:
         return HeardFile(path, meta.title, meta.artist, seconds, tempo)
 
     def start(
-        self, owner: str, requests: Sequence[Wanted], others: Sequence[str | None] = ()
+        self,
+        owner: str,
+        requests: Sequence[Wanted],
+        others: Sequence[str | None] = (),
+        *,
+        lora: str | None = None,
     ) -> Job:
         """Begins a job in the background; an older one of the same owner is stopped."""
         self.stop(owner)
         self._forget_old()
-        job = self.jobs[owner] = Job(owner, requests, others)
+        job = self.jobs[owner] = Job(owner, requests, others, lora)
         threading.Thread(target=self._run, args=(job,), name="saberlm-job", daemon=True).start()
         return job
 
@@ -186,7 +213,7 @@ class Studio:
             next((level.key for level in reversed(last.levels) if level.request == one), None)
             for one in last.requests
         ]
-        return self.start(owner, seeded, before)
+        return self.start(owner, seeded, before, lora=last.lora)
 
     def stop(self, owner: str) -> None:
         """Stops the owner's job, if one is running."""
@@ -243,8 +270,10 @@ class Studio:
         try:
             key = secrets.token_urlsafe(12)
             folder = self.root / key
+            tempo: TempoEstimate | None = None
+            warnings: tuple[str, ...] = ()
             if isinstance(wanted, LevelWork):
-                archive, tempo = self._worked_on(job, wanted, folder), None
+                archive, warnings = self._worked_on(job, wanted, folder)
             else:
                 archive, tempo = self._mapped(job, wanted, folder)
             job.stage = "judging"
@@ -254,7 +283,10 @@ class Studio:
             job.check()
             title = report.title or archive.stem
             other = job.others[job.song] if job.others else None
-            made = MadeLevel(key, job.owner, wanted, title, archive, page, report, tempo, other)
+            made = MadeLevel(
+                key, job.owner, wanted, title, archive, page, report, tempo, other, job.lora,
+                warnings,
+            )  # fmt: skip
             self.levels[key] = made
             job.levels.append(made)
         except StoppedError:
@@ -269,10 +301,11 @@ class Studio:
 
     def _mapped(self, job: Job, request: LevelRequest, folder: Path) -> tuple[Path, TempoEstimate]:
         job.stage = "listening"
-        heard = self.mapper.listen(request)
+        mapper = self.mapper_with(job.lora)
+        heard = mapper.listen(request)
         job.check()
         job.stage = "mapping"
-        level = self.mapper.map(heard, progress=job.advance)
+        level = mapper.map(heard, progress=job.advance)
         job.stage = "packing"
         folder.mkdir()
         title = request.title or Path(request.song).stem
@@ -280,14 +313,14 @@ class Studio:
         level.save(archive)
         return archive, level.tempo
 
-    def _worked_on(self, job: Job, work: LevelWork, folder: Path) -> Path:
+    def _worked_on(self, job: Job, work: LevelWork, folder: Path) -> tuple[Path, tuple[str, ...]]:
         job.stage = "mapping"
-        edited = work.run(self.mapper, job.advance)
+        edited = work.run(self.mapper_with(job.lora), job.advance)
         job.stage = "packing"
         folder.mkdir()
         archive = folder / f"{safe_name(None, work.level.stem)}.zip"
         edited.save(archive)
-        return archive
+        return archive, edited.warnings
 
     def _forget_old(self) -> None:
         for key, one in list(self.levels.items()):

@@ -46,6 +46,8 @@ _NAME = {2: "_difficulty", 4: "difficulty"}
 _NJS = {2: "_noteJumpMovementSpeed", 4: "noteJumpMovementSpeed"}
 _OFFSET = {2: "_noteJumpStartBeatOffset", 4: "noteJumpStartBeatOffset"}
 _CUSTOM = {2: CUSTOM_DATA_V2, 4: CUSTOM_DATA}
+_REQUIREMENTS, _SUGGESTIONS = "_requirements", "_suggestions"
+"""Mods that a difficulty is for, in its custom data."""
 
 _Key = tuple[str, str]
 """Characteristic and name."""
@@ -84,6 +86,7 @@ class LevelDraft:
         self._changed: dict[_Key, tuple[Difficulty, Change]] = {}
         self._added: dict[_Key, tuple[Difficulty, Difficulty, Change]] = {}
         self._custom: Mapping[str, Any] | None = None
+        self._suggested: dict[_Key, str] = {}
         if self.files.outside:
             self.lost["file outside the level's folder in the zip"] += self.files.outside
 
@@ -114,6 +117,24 @@ class LevelDraft:
             change: What goes of the source and comes instead.
         """
         self._added[source.characteristic, new.name] = source, new, change
+
+    def entry_custom(self, difficulty: Difficulty) -> dict[str, Any]:
+        """What Info.dat's custom data says of a difficulty of `level`, a copy."""
+        wanted = difficulty.characteristic, difficulty.name
+        for key, entry, _ in _entries(self._info, self._version):
+            found = entry.get(_CUSTOM[self._version])
+            if key == wanted and isinstance(found, dict):
+                return copy.deepcopy(found)
+        return {}
+
+    def needs(self, difficulty: Difficulty) -> tuple[str, ...]:
+        """The mods that a difficulty of `level` says it cannot be played without."""
+        return tuple(map(str, _listed(self.entry_custom(difficulty), _REQUIREMENTS)))
+
+    def suggest(self, difficulty: Difficulty, mod: str) -> None:
+        """A difficulty of `level` that is changed says that it has something for players with a
+        mod."""
+        self._suggested[difficulty.characteristic, difficulty.name] = mod
 
     def note(self, custom_data: Mapping[str, Any]) -> None:
         """Info.dat's new custom data."""
@@ -157,6 +178,8 @@ class LevelDraft:
             if key in self._changed:
                 difficulty, change = self._changed[key]
                 self._put(names, entry, difficulty, difficulty, change)
+            if key in self._suggested:
+                self._suggest(entry, self._suggested[key])
         for source, new, change in self._added.values():
             self._put_new(names, info, source, new, change)
         if self._custom is not None:
@@ -195,6 +218,13 @@ class LevelDraft:
             raw = edit_v2(raw, change, self.level.info.bpm, self.lost)
         data = dump_json(raw, source.filename)
         entry[_FILE[self._version]] = names.put(data, source.filename if own else "", usual)
+
+    def _suggest(self, entry: dict[str, Any], mod: str) -> None:
+        found = entry.get(_CUSTOM[self._version])
+        custom = dict(found) if isinstance(found, dict) else {}
+        known = _listed(custom, _SUGGESTIONS)
+        if mod not in (*known, *_listed(custom, _REQUIREMENTS)):
+            entry[_CUSTOM[self._version]] = {**custom, _SUGGESTIONS: [*known, mod]}
 
     def _put_new(
         self,
@@ -292,6 +322,11 @@ class _FreeNames:
                 self.made[name] = data
                 return name
         raise LevelError(f"expected a free file name like {usual}, found none")
+
+
+def _listed(custom: Mapping[str, Any], name: str) -> list[Any]:
+    found = custom.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _entries(

@@ -7,8 +7,10 @@ from typing import Any
 
 import gradio as gr
 
+from saberlm.adapter.style_pack import pack_names
 from saberlm.infer.amounts import AMOUNTS
 from saberlm.infer.chroma import PALETTES
+from saberlm.infer.decoration import DECORATIONS
 from saberlm.prompts.beatmap import DIFFICULTIES
 from saberlm.prompts.descriptors import WORDS
 from saberlm.scripts.app_request import PARTS
@@ -16,7 +18,7 @@ from saberlm.scripts.app_request import PARTS
 SLOT_PARTS = 6
 _DIFFICULTIES = [("Expert+" if name == "ExpertPlus" else name, name) for name in DIFFICULTIES]
 _PLAYABILITY = [("soft: faults unlikely", "soft"), ("strict: ruled out", "strict"), ("off", "off")]
-_AMOUNTS = [("as the model likes", ""), *((one, one) for one in AMOUNTS)]
+_AMOUNTS = [("as usual", ""), *((one, one) for one in AMOUNTS)]
 _TASKS = [
     ("Make a part anew", "range"),
     ("Continue to the song's end", "continue"),
@@ -49,22 +51,40 @@ def settings() -> dict[str, Any]:
             label="Style", info="Choose, or write words of your own", elem_id="style",
         ),
         "parts": gr.CheckboxGroup(list(PARTS), value=list(PARTS), label="With"),
+        "full_spread": gr.Checkbox(
+            label="Full spread", value=False, elem_id="full-spread",
+            info="all five difficulties, each clearly sparser than the harder one",
+        ),
     }  # fmt: skip
     with gr.Accordion("More settings", open=False, elem_id="more"):
+        made["reference"] = gr.File(
+            label="A level to follow (zip)", file_types=[".zip"],
+            height=150, elem_id="reference",
+        )  # fmt: skip
+        packs = pack_names()
+        made["lora"] = gr.Dropdown(
+            [("none", ""), *((one, one) for one in packs)], value="", label="Style pack",
+            info="a mapper's manner, learnt by saberlm train lora", visible=bool(packs),
+            elem_id="lora",
+        )  # fmt: skip
         with gr.Row():
             made["walls"] = gr.Dropdown(_AMOUNTS, value="", label="Walls", min_width=140)
             made["bombs"] = gr.Dropdown(_AMOUNTS, value="", label="Bombs", min_width=140)
+        made["decorative_walls"] = gr.Dropdown(
+            list(DECORATIONS), value="none", label="Decorative walls", elem_id="decorative-walls",
+            info="beside the notes, in time with the song and in nobody's way",
+        )  # fmt: skip
         made["chroma"] = gr.Dropdown(
             [("the environment's own", ""), *((one, one) for one in PALETTES)], value="",
             label="Light colours", info="seen by players who have the mod Chroma",
         )  # fmt: skip
         with gr.Row():
             made["nps"] = gr.Number(
-                label="Notes a second", info="empty: usual for the difficulty", minimum=0,
+                label="Notes a second", info="0: usual for the difficulty", minimum=0,
                 maximum=16, step=0.1, value=None, min_width=140,
             )  # fmt: skip
             made["njs"] = gr.Number(
-                label="Note jump speed", info="empty: by the map's density", minimum=0,
+                label="Note jump speed", info="0: by the map's density", minimum=0,
                 maximum=30, step=0.5, value=None, min_width=140,
             )  # fmt: skip
         made["avoid"] = gr.Dropdown(
@@ -85,6 +105,12 @@ def settings() -> dict[str, Any]:
                 precision=0, elem_id="seed", min_width=140,
             )  # fmt: skip
             other = gr.Button("Another seed", elem_id="other-seed", min_width=120)
+    made["full_spread"].change(
+        lambda on: gr.update(value=list(DIFFICULTIES)) if on else gr.skip(),
+        made["full_spread"],
+        made["difficulties"],
+        show_progress="hidden",
+    )
     other.click(lambda: secrets.randbelow(1_000_000), None, made["seed"], show_progress="hidden")
     return made
 
@@ -95,7 +121,7 @@ def work() -> tuple[dict[str, Any], Any]:
         made: dict[str, Any] = {
             "level": gr.File(
                 label="Level (zip); empty: the newest one made here", file_types=[".zip"],
-                height=110, elem_id="level",
+                height=150, elem_id="level",
             ),
             "task": gr.Dropdown(_TASKS, value="range", label="What", elem_id="task"),
             "span": gr.Textbox(
@@ -108,8 +134,8 @@ def work() -> tuple[dict[str, Any], Any]:
             "new_lights": gr.Checkbox(label="The part's lights anew, too", value=False),
         }  # fmt: skip
         gr.HTML(
-            "<small>All else stays as it is, object for object. Style, notes a second, seed and"
-            " playability are those above.</small>"
+            "<small>All else stays as it is, object for object. Style, style pack, notes a second,"
+            " light colours (of new lights), seed and playability are those above.</small>"
         )
         go = gr.Button("Work on it", variant="primary", elem_id="work-go")
     made["task"].change(

@@ -138,12 +138,14 @@ class _Events:
         """Maps the songs."""
         rest = values[len(KINDS) :]
         songs = [SongFields(*rest[i : i + 4]) for i in range(0, len(rest), 4)]
+        settings = Settings(*values[: len(KINDS)])
         try:
-            requests = make_requests(heard, songs, Settings(*values[: len(KINDS)]))
+            requests = make_requests(heard, songs, settings)
         except ValueError as error:
             yield self._refused(error)
             return
-        yield from self._watch(self.studio.start(str(request.session_hash), requests))
+        owner = str(request.session_hash)
+        yield from self._watch(self.studio.start(owner, requests, lora=settings.lora or None))
 
     def again(self, request: gr.Request) -> Iterator[list[Any]]:
         """Does the last job once more, with another seed."""
@@ -158,13 +160,14 @@ class _Events:
         """Works on a level: the one given, or the newest one made here."""
         owner = str(request.session_hash)
         fields = WorkFields(*values[: -len(KINDS)])
+        settings = Settings(*values[-len(KINDS) :])
         newest = next((one.archive for one in self.studio.made_by(owner)), None)
         try:
-            wish = make_work(fields, newest, Settings(*values[-len(KINDS) :]))
+            wish = make_work(fields, newest, settings)
         except ValueError as error:
             yield self._refused(error)
             return
-        yield from self._watch(self.studio.start(owner, [wish]))
+        yield from self._watch(self.studio.start(owner, [wish], lora=settings.lora or None))
 
     @staticmethod
     def _refused(error: ValueError) -> list[Any]:

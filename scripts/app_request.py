@@ -44,8 +44,12 @@ class Settings:
     difficulties: list[str]
     style: list[str] | None
     parts: list[str]
+    full_spread: bool
+    reference: str | None
+    lora: str
     walls: str
     bombs: str
+    decorative_walls: str
     chroma: str
     nps: float | None
     njs: float | None
@@ -93,7 +97,8 @@ def _request(heard: HeardFile, said: SongFields, settings: Settings) -> LevelReq
         **_wishes(settings),
         "difficulties": settings.difficulties,
         "lights": "lights" in settings.parts,
-        "chroma": settings.chroma or None,
+        "full_spread": settings.full_spread,
+        "reference": settings.reference or None,
         "candidates": settings.candidates,
         "title": said.title.strip() or found.title,
         "artist": said.artist.strip(),
@@ -129,6 +134,8 @@ def _wishes(settings: Settings) -> dict[str, Any]:
         "style": ", ".join(settings.style or []) or None,
         "walls": settings.walls or None,
         "bombs": settings.bombs or None,
+        "decorative_walls": settings.decorative_walls,
+        "chroma": settings.chroma or None,
         "nps": settings.nps or None,
         "njs": settings.njs or None,
         "rating": settings.rating,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from saberlm.eval.verdict import verdict
 from saberlm.infer.level_work import LevelWork
-from saberlm.infer.studio import HeardFile, Job, MadeLevel, Wanted
+from saberlm.infer.studio import HeardFile, Job, MadeLevel
 from saberlm.infer.tempo_report import LOW_CONFIDENCE
 from saberlm.scripts.app_plots import density_plot
 
@@ -107,7 +108,7 @@ def frame(level: MadeLevel, *, together: bool = False, name: str = "sl-preview")
 def pair_of_frames(left: MadeLevel, right: MadeLevel) -> str:
     """Two levels side by side, the older one to the left."""
     sides = [
-        f"<div><h4>{escape(f'{when}: {_asked(one.request)}')}</h4>"
+        f"<div><h4>{escape(f'{when}: {_asked(one)}')}</h4>"
         f"{frame(one, together=True, name=name)}</div>"
         for when, one, name in (
             ("Before", left, "sl-preview-before"), ("Now", right, "sl-preview"),
@@ -133,6 +134,7 @@ def _card(level: MadeLevel) -> str:
     if not report.valid:
         first = report.errors[0].message
         warned += notice(f"Not valid, do not upload it: {first}", "bad")
+    warned += "".join(notice(f"{one}.", "warn") for one in level.warnings)
     if level.tempo is not None and level.tempo.confidence < LOW_CONFIDENCE:
         warned += notice(
             f"The beat is likely off ({level.tempo.confidence:.0%} sure): write the right BPM and"
@@ -147,7 +149,7 @@ def _card(level: MadeLevel) -> str:
     )
     return (
         f'<div class="sl-level"><h3>{escape(level.title)}</h3>'
-        f"<p>{escape(_asked(level.request))}</p>{warned}{''.join(rows)}{key}"
+        f"<p>{escape(_asked(level))}</p>{warned}{''.join(rows)}{key}"
         f'<div class="sl-links"><a href="level/{level.key}" download>Download</a>'
         f'<a class="sl-second" href="preview/{level.key}" target="sl-preview"'
         f' onclick="{_TO_PREVIEW}">Preview</a>'
@@ -156,13 +158,16 @@ def _card(level: MadeLevel) -> str:
     )
 
 
-def _asked(wanted: Wanted) -> str:
+def _asked(level: MadeLevel) -> str:
     said = []
+    wanted = level.request
     request = wanted.request if isinstance(wanted, LevelWork) else wanted
     if isinstance(wanted, LevelWork):
         said += [_DONE[wanted.task].format(wanted.span)]
     said += [f"seed {request.seed}"]
     said += [f"style: {request.style}"] if request.style else []
+    said += [f"style pack {level.lora}"] if level.lora else []
+    said += [f"after {Path(request.reference).stem}"] if request.reference else []
     said += [f"{request.candidates} candidates"] if request.candidates > 1 else []
     return ", ".join(said)
 

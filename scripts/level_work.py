@@ -70,7 +70,7 @@ def work_on_level(
     check_output(level, out, overwrite=args.overwrite)
     check_writable(out)
     draft = LevelDraft(level)
-    mapper = Mapper.from_pretrained(args.model, device=args.device)
+    mapper = Mapper.from_pretrained(args.model, lora=args.lora, device=args.device)
     with tqdm(unit="bar", desc="decode", file=sys.stderr) as bar:
 
         def advance(done: int, total: int) -> None:
@@ -90,6 +90,8 @@ def work_on_level(
         )
         for what, count in one.counts.items():
             print(f"  {what}: {count}", file=sys.stderr)
+    for warning in edited.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     for what, count in draft.lost.items():
         print(f"not as before: {what}: {count}", file=sys.stderr)
     print(f"wrote {out}", file=sys.stderr)
@@ -101,6 +103,7 @@ def work_on_level(
             "difficulties": {one.name: one.describe() for one in edited.difficulties},
             "counts": {one.name: dict(one.counts) for one in edited.difficulties},
             "lost": dict(draft.lost),
+            "warnings": list(edited.warnings),
             "seconds": {name: round(value, 3) for name, value in edited.seconds.items()},
         }
         print(json.dumps(summary))

@@ -5,26 +5,25 @@ from __future__ import annotations
 import argparse
 
 from saberlm.scripts.level_work import add_output_arguments
-from saberlm.scripts.map import NAMES, SAMPLING, add_sampling_arguments
+from saberlm.scripts.map import (
+    SAMPLING,
+    add_chroma_argument,
+    add_difficulties_argument,
+    add_sampling_arguments,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     add_output_arguments(parser)
-    parser.add_argument(
-        "-d",
-        "--difficulties",
-        nargs="+",
-        choices=NAMES,
-        metavar="NAME",
-        help="Standard difficulties to light (default: all)",
-    )
+    add_difficulties_argument(parser, "Standard difficulties to light (default: all)")
     parser.add_argument(
         "--each",
         action="store_true",
         help="a show for each difficulty's own notes (default: all get that of the hardest)",
     )
     parser.add_argument("--style", metavar="TEXT", help='such as "dense lights" or "sparse lights"')
+    add_chroma_argument(parser)
     add_sampling_arguments(parser)
 
 
@@ -34,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     from saberlm.scripts.level_work import work_on_level
 
-    names = ("difficulties", "style", "seed", *SAMPLING)
+    names = ("difficulties", "style", "chroma", "seed", *SAMPLING)
     return work_on_level(
         Path(args.level),
         args.output,

@@ -42,6 +42,7 @@ REQUEST = (
     "reference",
     "bombs",
     "walls",
+    "decorative_walls",
     "arcs",
     "chains",
     "chroma",
@@ -59,8 +60,8 @@ WHOLE_SONGS_ALONE = (
     "redo_weak",
     "full_spread",
     "cover",
-    "chroma",
     "reference",
+    "decorative_walls",
 )
 """What a level that is there already leaves no room for."""
 OF_LEVELS_ALONE = ("range", "go_on", "new_lights", "overwrite")
@@ -149,14 +150,7 @@ def add_level_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_request_arguments(parser: argparse.ArgumentParser) -> None:
     """What can be asked of any number of songs; shared with `saberlm batch`."""
-    parser.add_argument(
-        "-d",
-        "--difficulties",
-        nargs="+",
-        choices=NAMES,
-        metavar="NAME",
-        help=f"any of {' '.join(NAMES)} (default Expert)",
-    )
+    add_difficulties_argument(parser, f"any of {' '.join(NAMES)} (default Expert)")
     parser.add_argument(
         "--reference",
         metavar="LEVEL",
@@ -190,11 +184,28 @@ def add_request_arguments(parser: argparse.ArgumentParser) -> None:
     add_sampling_arguments(parser)
     parser.add_argument("--cover", metavar="FILE", help="png or jpg (default: drawn from the song)")
     parser.add_argument("--environment", default="DefaultEnvironment", metavar="NAME")
+    add_chroma_argument(parser)
+
+
+def add_chroma_argument(parser: argparse.ArgumentParser) -> None:
+    """Colours of new lights."""
     parser.add_argument(
         "--chroma",
         metavar="PALETTE",
         help="colours of the lights for players who have the mod Chroma: aurora, candy, ember,"
         " forest, neon or ocean (others see the environment's own)",
+    )
+
+
+def add_difficulties_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Names of difficulties; ``what`` says what they are for, and the default."""
+    parser.add_argument(
+        "-d",
+        "--difficulties",
+        nargs="+",
+        choices=NAMES,
+        metavar="NAME",
+        help=what,
     )
 
 
@@ -222,6 +233,12 @@ def add_wish_arguments(parser: argparse.ArgumentParser) -> None:
             choices=["none", "low", "medium", "high"],
             help=f"how many {what} (default: as the model likes)",
         )
+    parser.add_argument(
+        "--decorative-walls",
+        choices=["none", "low", "medium", "high"],
+        help="pillars in the outermost lanes that follow the song's sections and are in nobody's"
+        " way (default none)",
+    )
     for what in ("arcs", "chains"):
         parser.add_argument(
             f"--{what}",
@@ -235,6 +252,11 @@ def add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
     """Which model, and how it draws."""
     parser.add_argument(
         "--model", default="nano", metavar="NAME|DIR", help="shipped model or a folder"
+    )
+    parser.add_argument(
+        "--lora",
+        metavar="NAME|FILE",
+        help="a mapper's manner: a style pack of `saberlm train lora`, made for this model",
     )
     parser.add_argument(
         "--preset",
@@ -325,7 +347,7 @@ def run(args: argparse.Namespace) -> int:
     request.check_files()
     check_writable(out)
     audio_info(Path(args.song))
-    mapper = Mapper.from_pretrained(args.model, device=args.device)
+    mapper = Mapper.from_pretrained(args.model, lora=args.lora, device=args.device)
     heard = mapper.listen(request)
     print("\n".join(describe_tempo(heard.tempo)), file=sys.stderr)
     with tqdm(unit="bar", desc="decode", file=sys.stderr) as bar:
@@ -379,6 +401,8 @@ def _work_on_level(args: argparse.Namespace) -> int:
             args.usage_error(f"--{name.replace('_', '-')} does not go with --from-level")
     if args.no_lights and args.new_lights:
         args.usage_error("expected --no-lights or --new-lights, found both")
+    if args.chroma and args.range and not args.new_lights:
+        args.usage_error("--chroma colours new lights: with --range it needs --new-lights")
     new_lights = False if args.no_lights else args.new_lights
     span = None if args.range is None else Span.parse(args.range)
     level = Path(args.from_level)

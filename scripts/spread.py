@@ -10,22 +10,31 @@ from __future__ import annotations
 import argparse
 
 from saberlm.scripts.level_work import add_output_arguments
-from saberlm.scripts.map import NAMES, SAMPLING, add_sampling_arguments, add_wish_arguments
+from saberlm.scripts.map import (
+    SAMPLING,
+    add_difficulties_argument,
+    add_sampling_arguments,
+    add_wish_arguments,
+)
 
-WISHES = ("nps", "njs", "style", "rating", "bombs", "walls", "arcs", "chains", "mapper")
+WISHES = (
+    "nps",
+    "njs",
+    "style",
+    "rating",
+    "bombs",
+    "walls",
+    "decorative_walls",
+    "arcs",
+    "chains",
+    "mapper",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
     add_output_arguments(parser)
-    parser.add_argument(
-        "-d",
-        "--difficulties",
-        nargs="+",
-        choices=NAMES,
-        metavar="NAME",
-        help="difficulties to add (default: all that are missing)",
-    )
+    add_difficulties_argument(parser, "difficulties to add (default: all that are missing)")
     add_wish_arguments(parser)
     add_sampling_arguments(parser)
 

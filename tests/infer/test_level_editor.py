@@ -14,11 +14,12 @@ from edit_kit import VERSIONS, info_without_changes, level_files, random_beatmap
 
 from saberlm.adapter.frontend import LogMelFrontEnd
 from saberlm.adapter.loading import LoadedModel
+from saberlm.infer.chroma import COLORED_TYPES
 from saberlm.infer.level_editor import LevelEditor
 from saberlm.infer.level_edits import EditedLevel, Span
 from saberlm.infer.level_request import LevelRequest
 from saberlm.infer.mapper import Mapper
-from saberlm.prompts.beatmap import Beatmap, BpmEvent
+from saberlm.prompts.beatmap import Beatmap, BpmEvent, Obstacle
 from saberlm.prompts.difficulty_edit import CHANGEABLE, PLAYABLE, SHOWN
 from saberlm.prompts.errors import LevelError
 from saberlm.prompts.level_edit import LevelDraft
@@ -192,6 +193,77 @@ def test_lights_alone_leave_all_that_is_played(
         assert after[name].lights != before[name].lights
     assert (after["Hard"].lights == after["Expert"].lights) is not each
     assert "automapper" not in read_level(out).info.custom_data["_saberlm"]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_new_lights_are_coloured_for_those_who_have_the_mod(
+    mapper: Mapper, tmp_path: Path, version: int
+) -> None:
+    path = level_of(tmp_path, version)
+    outs = []
+    for chroma in (None, "neon"):
+        edited = editor(mapper, path, chroma=chroma).light()
+        outs.append(tmp_path / f"{chroma}.zip")
+        edited.save(outs[-1])
+        assert not edited.draft.lost
+    plain, colored = map(beatmaps, outs)
+    assert plain == colored  # what the unmodded game shows is the same
+    burning = [e for e in colored["Hard"].lights if e.type in COLORED_TYPES and e.value > 0]
+    assert burning
+    key = "_color" if version == 2 else "color"
+    assert all(key in (event.extra or {})["customData"] for event in burning)
+    assert all("customData" not in (event.extra or {}) for event in plain["Hard"].lights)
+    suggested = [
+        LevelDraft(out).entry_custom(one).get("_suggestions", [])
+        for out in outs
+        for one in read_level(out).difficulties
+    ]
+    assert suggested == [[], [], ["Chroma"], ["Chroma"]]
+
+
+def test_a_range_with_new_lights_colours_these_alone(mapper: Mapper, tmp_path: Path) -> None:
+    path = level_of(tmp_path, 3)
+    edited = editor(mapper, path, difficulties=["Hard"], chroma="ember").remap(
+        Span.parse("4-8s"), new_lights=True
+    )
+    edited.save(tmp_path / "out.zip")
+    for event in beatmaps(tmp_path / "out.zip")["Hard"].lights:
+        if "customData" in (event.extra or {}):
+            assert 4.0 <= TEMPO.to_seconds(event.beat) < 8.0
+    kept = editor(mapper, path, difficulties=["Hard"], chroma="ember").remap(Span.parse("4-8s"))
+    assert "_suggestions" not in kept.draft.contents()["info.dat"].decode()
+
+
+def test_a_map_for_mods_is_worked_on_with_a_warning(mapper: Mapper, tmp_path: Path) -> None:
+    beatmap = random_beatmap(0, 3)
+    far = replace(beatmap, obstacles=(*beatmap.obstacles, Obstacle(6.0, 7, 0, 1.0, 1, 5)))
+    files = level_files(3, {"Hard": far, "Expert": beatmap}, song=SOUND)
+    path = write_level(tmp_path / "level.zip", files)
+    edited = editor(mapper, path).remap(Span.parse("4-8s"))
+    (warning,) = edited.warnings
+    assert warning.startswith("Hard has objects for mods")
+    assert "(1 objects were not looked at)" in warning
+    info = json.loads(files["info.dat"])
+    for entry in info["_difficultyBeatmapSets"][0]["_difficultyBeatmaps"]:
+        entry.setdefault("_customData", {})["_requirements"] = ["Noodle Extensions", "Chroma"]
+    files["info.dat"] = json.dumps(info).encode()
+    path = write_level(tmp_path / "noodle.zip", files)
+    warnings = editor(mapper, path).light().warnings
+    assert [one.partition(":")[0] for one in warnings] == [
+        f"{name} is made for Noodle Extensions and Chroma" for name in ("Hard", "Expert")
+    ]
+    assert editor(mapper, level_of(tmp_path, 3)).light().warnings == ()
+
+
+def test_new_difficulties_may_have_decorative_walls(mapper: Mapper, tmp_path: Path) -> None:
+    path = level_of(tmp_path, 3, ("Expert",))
+    made = [
+        editor(mapper, path, difficulties=["Easy"], nps=1.0, decorative_walls=amount).spread()
+        for amount in ("none", "high")
+    ]
+    plain, decorated = (one.difficulties[0].change.added for one in made)
+    assert decorated.color_notes == plain.color_notes
+    assert len(decorated.obstacles) > len(plain.obstacles)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

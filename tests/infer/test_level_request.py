@@ -85,7 +85,7 @@ def test_the_fingerprint_notices_every_field_and_the_song(tmp_path: Path) -> Non
         "tempo_from": "c.zip", "title": "t", "artist": "a", "mapper": "m", "cover": str(other),
         "environment": "Nice", "seed": 1, "candidates": 2, "redo_weak": True, "full_spread": True,
         "bombs": "low", "walls": "none", "arcs": True, "chains": False, "reference": "d.zip",
-        "chroma": sorted(PALETTES)[0],
+        "chroma": sorted(PALETTES)[0], "decorative_walls": "high",
     }  # fmt: skip
     assert changes.keys() | {"song", "sampling"} == {f.name for f in fields(LevelRequest)}
     plain = LevelRequest.of(song).fingerprint("weights")

@@ -142,13 +142,16 @@ def test_work_on_a_level_is_a_job_like_any_other(
         assert mapper is studio.mapper
         seeds.append(self.request.seed)
         progress(1, 2)
-        return SimpleNamespace(save=lambda out: shutil.copy(self.level, out))
+        return SimpleNamespace(
+            save=lambda out: shutil.copy(self.level, out), warnings=("made for mods",)
+        )
 
     monkeypatch.setattr(LevelWork, "run", run)
     work = LevelWork(first.archive, "range", song, span="16-32b")
     made = finished(studio.start("me", [work])).levels[0]
     assert (made.report.valid, made.tempo, made.archive.name) == (True, None, "a.zip")
     assert made.archive != first.archive
+    assert (made.warnings, first.warnings) == (("made for mods",), ())
     again = finished(studio.again("me")).levels[0]
     assert again.other == made.key
     assert seeds[0] != seeds[1]
@@ -263,3 +266,29 @@ def test_what_is_heard_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 )
 def test_file_names_fit_every_system(artist: str | None, title: str, name: str) -> None:
     assert safe_name(artist, title) == name
+
+
+def test_a_style_pack_is_a_model_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SABERLM_PACKS", str(tmp_path / "packs"))
+    (tmp_path / "packs").mkdir()
+    (tmp_path / "packs" / "one.safetensors").write_bytes(b"")
+    loaded = []
+
+    def load(model: str, *, lora: Path, device: str) -> SlowMapper:
+        loaded.append((model, lora.name))
+        return SlowMapper()
+
+    monkeypatch.setattr("saberlm.infer.studio.Mapper.from_pretrained", load)
+    studio = studio_with(SlowMapper(), tmp_path)
+    request = LevelRequest.of(clicks(tmp_path / "a.wav"))
+    for _ in range(2):
+        made = finished(studio.start("me", [request], lora="one")).levels[0]
+        assert made.lora == "one"
+    assert loaded == [("nano", "one.safetensors")]
+    again = finished(studio.again("me")).levels[0]
+    assert again.lora == "one"
+    assert finished(studio.start("me", [request])).levels[0].lora is None
+    lost = finished(studio.start("me", [request], lora="none there"))
+    assert "expected a pack" in lost.problems[0]

@@ -35,7 +35,10 @@ from saberlm.scripts.app_words import (
 TEMPO = TempoEstimate(127.99912345, 0.24712345, 0.87, "found")
 HEARD = HeardFile(Path("/songs/a.ogg"), "Tune", "Somebody", 51.2, TEMPO)
 BAD = HeardFile(Path("/songs/b.ogg"), "b", "", problem="expected a song")
-SETTINGS = Settings(["Expert"], None, list(PARTS), "", "", "", None, None, None, 9, "soft", 1, 0)
+SETTINGS = Settings(
+    ["Expert"], None, list(PARTS), False, None, "", "", "", "none", "", None, None, None, 9, "soft",
+    1, 0,
+)  # fmt: skip
 EVIL = "<img src=x onerror=alert(1)>"
 
 
@@ -59,8 +62,8 @@ def test_a_tempo_that_was_changed_is_given() -> None:
 
 def test_every_setting_reaches_the_request() -> None:
     settings = Settings(
-        ["Hard", "Expert"], ["tech", "my own"], ["chains"], "high", "none", "neon", 5.5, 16,
-        ["chill"], 7, "strict", 3, 42,
+        ["Hard", "Expert"], ["tech", "my own"], ["chains"], True, "/up/level.zip", "one", "high",
+        "none", "low", "neon", 5.5, 16, ["chill"], 7, "strict", 3, 42,
     )  # fmt: skip
     (request,) = make_requests([HEARD], [SongFields("T", " ", 128, 0.1)], settings)
     assert request.difficulties == ("Hard", "Expert")
@@ -72,6 +75,8 @@ def test_every_setting_reaches_the_request() -> None:
         assert (conditions.lights, conditions.bombs, conditions.arcs) == (False, False, False)
         assert (conditions.walls, conditions.chains) == (True, None)
     assert (request.walls, request.chroma) == ("high", "neon")
+    assert (request.decorative_walls, request.full_spread) == ("low", True)
+    assert request.reference == "/up/level.zip"
 
 
 def test_work_is_on_the_level_that_was_given_or_the_newest_one() -> None:
@@ -80,6 +85,8 @@ def test_work_is_on_the_level_that_was_given_or_the_newest_one() -> None:
     assert (wish.level, wish.task, wish.span) == (Path("/up/a.zip"), "range", "0:20-0:35")
     assert (wish.request.style, wish.request.seed) == ("tech", 3)
     assert wish.request.difficulties is None
+    colored = make_work(fields, None, replace(SETTINGS, chroma="neon", decorative_walls="high"))
+    assert (colored.request.chroma, colored.request.decorative_walls) == ("neon", "high")
     assert wish.with_seed(9).request.seed == 9
     newest = make_work(replace(fields, level=None), Path("/made/b.zip"), SETTINGS)
     assert newest.level == Path("/made/b.zip")
@@ -108,7 +115,7 @@ def test_no_word_from_outside_is_markup() -> None:
     request = LevelRequest.of("x.ogg", style=EVIL)
     level = SimpleNamespace(
         key="k", title=EVIL, archive=Path(f'{EVIL[:-1]}".zip'), report=report, tempo=TEMPO,
-        request=request,
+        request=replace(request, reference=f"/up/{EVIL[:-1]}.zip"), lora=EVIL, warnings=(EVIL,),
     )  # fmt: skip
     assert "<img" not in pair_of_frames(level, level)
     job = Job("me", [request], problems=[EVIL], finished=True)

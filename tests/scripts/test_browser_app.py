@@ -29,6 +29,7 @@ pytest.importorskip("playwright.sync_api", reason="the extra browser is not inst
 
 EVIL = "<img src=x onerror=alert(1)>"
 PATIENCE_MILLISECONDS = 300_000
+HUGE_BYTES = 200 * 2**20
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,43 @@ def _note_outside(url: str, address: str, outside: list[str]) -> None:
 
 def drop(page: Any, *paths: Path) -> None:
     page.set_input_files("#songs input[type=file]", [str(path) for path in paths])
+
+
+def test_full_spread_chooses_all_and_a_reference_goes_with_it(
+    visit: Any, studio: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the page's fields say reaches the request by the right names."""
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        type(studio), "start", lambda _, owner, requests, *more, **named: asked.extend(requests)
+        or finished_job(owner, requests),
+    )  # fmt: skip
+    reference = tmp_path / "manner.zip"
+    reference.write_bytes(b"looked at later")
+    page = visit()
+    drop(page, DEMO_SONG)
+    page.wait_for_selector("text=128 BPM")
+    page.click("#full-spread input")
+    until(lambda: page.locator("#difficulties input:checked").count() == 5, "all five")
+    page.click("#more button")
+    page.wait_for_timeout(1000)
+    page.set_input_files("#reference input[type=file]", str(reference))
+    page.wait_for_selector("#reference :text('manner')")
+    page.click("#decorative-walls input")
+    page.get_by_role("option", name="medium").click()
+    page.click("#go")
+    until(lambda: asked, "the request")
+    (request,) = asked
+    assert request.full_spread
+    assert len(request.conditions) == 5
+    assert Path(request.reference).name == "manner.zip"
+    assert (request.decorative_walls, request.walls) == ("medium", None)
+
+
+def finished_job(owner: str, requests: Any) -> Any:
+    from saberlm.infer.studio import Job
+
+    return Job(owner, requests, finished=True, problems=["not made"])
 
 
 def choose_only(page: Any, name: str) -> None:
@@ -183,6 +221,18 @@ def test_a_broken_file_gets_a_message_and_a_song_beside_it_is_mapped(
     assert "expected" in page.inner_text("#song-0")
     page.click("#go")
     page.wait_for_selector("#progress :text('None of these')")
+
+
+def test_a_huge_upload_gets_a_message_and_the_server_stays(visit: Any, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.mp3"
+    with huge.open("wb") as file:
+        file.truncate(HUGE_BYTES)
+    page, other = visit(), visit()
+    drop(page, huge)
+    page.wait_for_selector("#song-0 .sl-bad")
+    assert "expected" in page.inner_text("#song-0")
+    drop(other, DEMO_SONG)
+    other.wait_for_selector("text=128 BPM")
 
 
 def test_markup_in_a_title_is_text(visit: Any, studio: Any) -> None:
