@@ -23,17 +23,17 @@ from datasets import Dataset
 from peft import LoraConfig
 from trl import DPOConfig, DPOTrainer
 
+from saberlm.adapter.decoder_lora import (
+    PREFERENCE_NAME,
+    DecoderLora,
+    lora_of_state,
+    merge_lora,
+    read_lora,
+    save_lora,
+)
 from saberlm.adapter.loading import SFT_SUFFIX, load_model, model_folder, without_preference
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.adapter.on_base import LORA_TARGETS, is_on_base
-from saberlm.adapter.preference_lora import (
-    PREFERENCE_NAME,
-    PreferenceLora,
-    lora_of_state,
-    merge_preference,
-    read_preference,
-    save_preference,
-)
 from saberlm.adapter.processing_saber import SaberProcessor
 from saberlm.finetune.lora import LoraSettings
 from saberlm.finetune.preference_collator import (
@@ -341,20 +341,20 @@ def save_changed(run: DpoRunConfig, model: Any, output: Path) -> Path:
     scale = run.lora_alpha / run.lora_rank
     lora = lora_of_state(own, scale, root_of(run.model), before.model)
     if (folder / PREFERENCE_NAME).is_file() and not without_preference(run.model):
-        lora = lora.after(read_preference(folder / PREFERENCE_NAME))
+        lora = lora.after(read_lora(folder / PREFERENCE_NAME)[0])
     lone, final = output / "lora", output / "final"
     for place in (lone, final):
         place.mkdir(parents=True, exist_ok=True)
-    save_preference(lora, lone / PREFERENCE_NAME)
+    save_lora(lora, lone / PREFERENCE_NAME)
     before.model.config.save_pretrained(lone)
     if is_on_base(folder):
         for file in folder.iterdir():
             if file.is_file() and file.name != PREFERENCE_NAME:
                 shutil.copy2(file, final / file.name)
-        save_preference(lora, final / PREFERENCE_NAME)
+        save_lora(lora, final / PREFERENCE_NAME)
     else:
         changed = load_model(root_of(run.model), fingerprint()).model
-        merge_preference(changed, read_preference(lone / PREFERENCE_NAME), lone)
+        merge_lora(changed, read_lora(lone / PREFERENCE_NAME)[0], lone)
         changed.save_pretrained(final)
     return final
 
@@ -366,6 +366,6 @@ def root_of(name_or_dir: str) -> str:
     if folder.name == name_or_dir:  # a shipped model, whose preference may come later
         return f"{name_or_dir}{SFT_SUFFIX}"
     if path.is_file() and not without_preference(name_or_dir):
-        lone: PreferenceLora = read_preference(path)
+        lone: DecoderLora = read_lora(path)[0]
         return lone.base
     return name_or_dir if without_preference(name_or_dir) else str(folder.resolve())

@@ -19,13 +19,13 @@ from saberlm.adapter.loading import load_model, model_folder
 from saberlm.eval.critic import load_critic
 from saberlm.finetune import preference_corruptions, preference_humans, preference_samples
 from saberlm.finetune.preference_collator import check_hearing
+from saberlm.finetune.preference_matching import Way, tilt_table
 from saberlm.finetune.preferences import (
     PreferencePair,
     Stretch,
-    as_row,
     candidates,
+    completion_bars,
     for_play,
-    pair_of,
     save_pairs,
 )
 from saberlm.finetune.quality import Quality, quality_of_row
@@ -39,9 +39,9 @@ SOURCES = (
     preference_corruptions.SOURCE,
     preference_samples.HUMAN,
 )
-"""``humans``: two maps of one recording by their votes; ``sampled``: the best and the worst of a
-model's samples; ``corrupted``: a human's bars and a corruption; ``human``: a liked human's bars
-over a model's."""
+"""``humans``: two maps of one recording by their votes; ``sampled``: a better and a worse sample of
+a model, alike in all else; ``corrupted``: a human's bars and a corruption; ``human``: a liked
+human's bars over a model's."""
 SPLITS = ("train", "valid")
 
 
@@ -90,6 +90,18 @@ class PairReport:
     songs: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     lengths: list[int] = field(default_factory=list)
     recordings: Counter[str] = field(default_factory=Counter)
+    tilts: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
+
+    def add_all(self, pairs: Sequence[PreferencePair]) -> None:
+        """Count pairs of one split, and what their two sides have in common."""
+        by_source: dict[tuple[str, str], list[PreferencePair]] = defaultdict(list)
+        for pair in pairs:
+            self.add(pair)
+            by_source[pair.split, pair.source].append(pair)
+        for key, some in by_source.items():
+            self.tilts[key] = tilt_table(
+                (completion_bars(pair.chosen), completion_bars(pair.rejected)) for pair in some
+            )
 
     def add(self, pair: PreferencePair) -> None:
         """Count one."""
@@ -110,6 +122,13 @@ class PairReport:
         missing = [name for name in SOURCES if not any(k[1] == name for k in self.gaps)]
         lines += [f"no pair of source {name}" for name in missing]
         lines += [f"{n} {what}" for what, n in self.recordings.items()]
+        if self.tilts:
+            lines.append("the two sides: share of doubles; cells, directions: total variation")
+        for (split, source), tilt in sorted(self.tilts.items()):
+            lines.append(
+                f"{split:<6} {source:<10} {tilt['doubles better']:.3f} {tilt['doubles worse']:.3f}"
+                f"; {tilt['cells']:.3f}, {tilt['directions']:.3f}"
+            )
         if self.lengths:
             middle, most = np.percentile(self.lengths, [50, 100])
             lines.append(f"tokens of a row: median {middle:.0f}, most {most:.0f}")
@@ -147,8 +166,7 @@ def build_pairs(
             pairs += list(_sampled_pairs(songs, quality, settings, out / "parts" / split))
         order = {name: i for i, name in enumerate(SOURCES)}
         pairs.sort(key=lambda p: (order[p.source], p.song, p.difficulty, p.first_bar, p.kind))
-        for pair in pairs:
-            report.add(pair)
+        report.add_all(pairs)
         by_split[split] = pairs
     if not by_split["train"]:
         raise ValueError(
@@ -245,12 +263,16 @@ def _sampled_pairs(
     with tqdm(total=len(missing), unit="window", desc="sampling", disable=None) as bar:
         for batch in preference_samples.sample_stretches(model, missing, settings.samples, params):
             for made in batch:
-                pairs = preference_samples.sampled_pairs(made, critic, quality, settings.sampled)
                 path = part(made.at)
                 temporary = path.with_suffix(".partial")
-                temporary.write_text(json.dumps([as_row(pair) for pair in pairs]))
+                temporary.write_text(json.dumps(asdict(preference_samples.judge(made, critic))))
                 temporary.replace(path)
                 bar.update()
-    for at in stretches:
-        for row in json.loads(part(at).read_text()):
-            yield pair_of(row)
+    windows = [(at, _read_part(part(at))) for at in stretches]
+    yield from preference_samples.sampled_pairs(windows, quality, settings.sampled)
+
+
+def _read_part(path: Path) -> preference_samples.Judged:
+    row = json.loads(path.read_text())
+    ways = (Way(tuple(map(tuple, way["bars"])), way["value"], way["notes"]) for way in row["ways"])
+    return preference_samples.Judged(tuple(ways), row["human"])

@@ -1,23 +1,24 @@
 """What a model makes after a human's bars, sampled as for a user but for the masks, and judged.
 
-From it come two kinds of pairs: the best sample over the worst (``sampled``), and the human's own
-bars over a sample (``human``).
+The samples get the human's rhythm: what happens is to be preferred or not, and not when, nor how
+often. From them come two kinds of pairs: a better sample over a worse one that is like it in all
+else (``sampled``, `saberlm.finetune.preference_matching`), and the human's own bars over a sample
+(``human``).
 """
 
 from __future__ import annotations
 
-import copy
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-import numpy as np
 import torch
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.eval.critic import Critic
-from saberlm.finetune.critic_samples import encode_shard
+from saberlm.finetune.critic_samples import encode_shard, silent_song
+from saberlm.finetune.preference_matching import Way, like_many, matched_pairs
 from saberlm.finetune.preference_score import StretchScore, score_stretch
 from saberlm.finetune.preferences import (
     PREFIX_BARS,
@@ -26,23 +27,19 @@ from saberlm.finetune.preferences import (
     asked,
     candidates,
     make_pair,
+    num_notes,
 )
 from saberlm.finetune.quality import Quality
 from saberlm.finetune.shards import SongShard
 from saberlm.infer.engine import Engine, MapRequest, SongEncoding
-from saberlm.infer.lighting import make_passes
-from saberlm.infer.pipeline import Song
+from saberlm.infer.lighting import make_passes, note_ticks
+from saberlm.infer.rhythm import PLANNED_LOGIT
 from saberlm.infer.sampling import SamplingParams
 
 SAMPLED, HUMAN = "sampled", "human"
-LEAST_GAP = 2.0
-"""Points (`saberlm.finetune.preference_score`) between the best sample and the worst."""
-LIKE_NOTES = (0.75, 1.34)
-"""Notes of the worse against the better: else the pair is about how many."""
 GOOD_RATING, GOOD_QUALITY = 8, 0.9
 """A human's map from here on may stand as the better side. `GOOD_RATING` is the header's, for data
 sets without votes."""
-_CLOCK = 1000  # samples a second of the silent stand-in for a cached song
 
 Bars = list[list[int]]
 
@@ -53,6 +50,19 @@ class Sampled:
 
     at: Stretch
     ways: tuple[Bars, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A sampled stretch, judged: what is kept of it on disk.
+
+    Attributes:
+        ways: Its samples that could be judged, in the order in which they were drawn.
+        human: The score of the human's bars; None where they cannot be judged.
+    """
+
+    ways: tuple[Way, ...]
+    human: float | None
 
 
 def choose_stretches(songs: Sequence[SongShard], windows: int, random: Random) -> list[Stretch]:
@@ -132,66 +142,77 @@ def _requests(
     samples: int,
     seed: int,
 ) -> list[MapRequest]:
-    seconds = len(at.song.frames) / at.song.frame_rate
-    silence = np.zeros(round(seconds * _CLOCK), dtype=np.float32)
-    song = Song(silence, _CLOCK, at.song.bpm, at.song.offset_seconds)
+    song = silent_song(at.song)
     lit = replace(asked(at.stream), lights=True)  # what is heard is asked of a lit map
     first = make_passes(model, encoding, song, lit, 0).notes
+    logits = first.onset_logits.clone()
+    logits[:, 0] = -PLANNED_LOGIT
+    ticks = note_ticks([bar.tolist() for bar in at.stream.bars])
+    logits[[tick for tick in ticks if tick < len(logits)], 0] = PLANNED_LOGIT
     fixed = {bar: at.stream.bars[bar].tolist() for bar in range(at.split_bar)}
     place = zlib.crc32(f"{at.song.key} {at.difficulty} {at.split_bar} {seed}".encode())
-    return [
-        replace(
-            first,
-            seed=place + number,
-            density=copy.deepcopy(first.density),
-            fixed=fixed,
-            end_bar=at.end_bar,
-        )
-        for number in range(samples)
-    ]
+    first = replace(first, density=None, onset_logits=logits, fixed=fixed, end_bar=at.end_bar)
+    return [replace(first, seed=place + number) for number in range(samples)]
 
 
-def sampled_pairs(
-    made: Sampled, critic: Critic, quality: Mapping[str, Quality], sources: Sequence[str]
-) -> list[PreferencePair]:
-    """The pairs that a sampled stretch yields: none, one or two.
+def judge(made: Sampled, critic: Critic) -> Judged:
+    """Score the samples of a stretch and the human's bars.
 
     Args:
         made: the stretch and its samples.
         critic: see `saberlm.finetune.preference_score`.
-        quality: of the songs' maps by key, where votes are known.
-        sources: which are wanted, `SAMPLED` and `HUMAN`.
     """
     at = made.at
 
     def judged(bars: Bars) -> StretchScore | None:
         return score_stretch(at.prefix, bars, at.song.bpm, at.difficulty, critic)
 
-    scored = [(score, way) for way in made.ways if (score := judged(way)) is not None]
-    scored.sort(key=lambda one: -one[0].value)
-    out = []
-    if SAMPLED in sources and len(scored) > 1:
-        best, chosen = scored[0]
-        like = [one for one in scored[1:] if _alike(one[0].notes, best.notes)]
-        if like and best.value - like[-1][0].value >= LEAST_GAP:
-            worst, rejected = like[-1]
-            gap = best.value - worst.value
-            out.append(
-                make_pair(at, chosen, rejected, source=SAMPLED, kind="best of n", score_gap=gap)
-            )
-    human = judged(at.human) if HUMAN in sources and is_good(at, quality) else None
-    if human is not None:
-        # the first sample, good or bad: not the worst, which `SAMPLED` has
-        own = next((one for one in map(judged, made.ways[:1]) if one is not None), None)
-        if own is not None and _alike(own.notes, human.notes) and human.value > own.value:
-            gap = human.value - own.value
-            ways = (at.human, made.ways[0])
-            out.append(make_pair(at, *ways, source=HUMAN, kind="a sample", score_gap=gap))
-    return [pair for pair in out if pair.chosen != pair.rejected]
+    ways = tuple(
+        Way(tuple(map(tuple, way)), score.value, score.notes)
+        for way in made.ways
+        if (score := judged(way)) is not None
+    )
+    human = judged(at.human)
+    return Judged(ways, None if human is None else human.value)
 
 
-def _alike(notes: int, other: int) -> bool:
-    return LIKE_NOTES[0] <= notes / other <= LIKE_NOTES[1]
+def sampled_pairs(
+    windows: Sequence[tuple[Stretch, Judged]],
+    quality: Mapping[str, Quality],
+    sources: Sequence[str],
+) -> Iterator[PreferencePair]:
+    """The pairs that judged stretches yield.
+
+    Args:
+        windows: the stretches of one split; their order has a say in the choice.
+        quality: of the songs' maps by key, where votes are known.
+        sources: which are wanted, `SAMPLED` and `HUMAN`.
+    """
+    if SAMPLED in sources:
+        humans = [at.human for at, _ in windows]
+        found = matched_pairs([one.ways for _, one in windows], humans)
+        for (at, one), some in zip(windows, found, strict=True):
+            for better, worse in ((one.ways[i], one.ways[j]) for i, j in some):
+                gap = better.value - worse.value
+                told = {"source": SAMPLED, "kind": "of n", "score_gap": gap}
+                yield make_pair(at, better.bars, worse.bars, **told)  # type: ignore[arg-type]
+    if HUMAN in sources:
+        for at, one in windows:
+            yield from _human_pair(at, one, quality)
+
+
+def _human_pair(
+    at: Stretch, judged: Judged, quality: Mapping[str, Quality]
+) -> Iterator[PreferencePair]:
+    """The human's bars over the first sample that has as many notes, good or bad: the worse ones
+    are in the other pairs."""
+    if judged.human is None or not is_good(at, quality):
+        return
+    notes = num_notes(at.human)
+    own = next((way for way in judged.ways if like_many(way.notes, notes)), None)
+    if own is not None and judged.human > own.value and at.human != [*map(list, own.bars)]:
+        gap = judged.human - own.value
+        yield make_pair(at, at.human, own.bars, source=HUMAN, kind="a sample", score_gap=gap)
 
 
 def is_good(at: Stretch, quality: Mapping[str, Quality]) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -212,17 +212,31 @@ def make_pair(
     )
 
 
+def completion_bars(ids: Sequence[int]) -> list[list[int]]:
+    """The bars of a completion, what frames them left out."""
+    bars: list[list[int]] = [[]]
+    for token in ids:
+        if token == v.SEG:
+            bars.append([])
+        elif token != v.END_SEG:
+            bars[-1].append(int(token))
+    return bars
+
+
 def judged_mask(ids: Sequence[int], *, when: bool) -> list[int]:
     """Which tokens of a completion the preference is about (1) and which not (0).
 
-    Notes and all that is played count. With ``when`` the positions of what is played count, too:
-    else when something happens is the tower's to say (`saberlm.infer.hazard`).
+    Notes and all that is played count, and so does the token after them, which says that no more
+    comes at this tick: without it whatever makes a second note likelier counts for it and nothing
+    against it. With ``when`` the positions of what is played count, too: else when something
+    happens is the tower's to say (`saberlm.infer.hazard`).
     """
     tokens = np.asarray(ids, dtype=np.int64)
-    judged = _JUDGED[tokens]
+    played = _JUDGED[tokens]
+    judged = played | np.append([False], played[:-1])[: len(tokens)]
     if when:
         at_tick = np.isin(tokens, list(v.block_range("position")))
-        judged = judged | (at_tick & np.append(judged[1:], False))
+        judged = judged | (at_tick & np.append(played[1:], False)[: len(tokens)])
     return [int(one) for one in judged]
 
 
@@ -305,8 +319,3 @@ def pair_of(row: dict[str, Any]) -> PreferencePair:
     """A pair from a dataset's row."""
     ids = {name: tuple(row[name]) for name in ("prompt", "chosen", "rejected")}
     return PreferencePair(**{**row, **ids})
-
-
-def as_row(pair: PreferencePair) -> dict[str, Any]:
-    """A pair as plain JSON values."""
-    return asdict(pair)

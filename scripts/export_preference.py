@@ -1,5 +1,9 @@
 """``python -m saberlm.scripts.export_preference RUN NAME``: put the preference LoRA of a DPO run
-beside a shipped model's weights; ``NAME`` then loads with it, ``NAME-sft`` without."""
+beside a shipped model's weights; ``NAME`` then loads with it, ``NAME-sft`` without.
+
+With ``--option OTHER`` the model stays as it is, and ``OTHER`` is one more name: the same weights
+with the LoRA, which is all that its folder holds.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +15,35 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="export_preference", description=__doc__)
     parser.add_argument("run", help="folder of the run (with lora/ in it)")
     parser.add_argument("name", help="a shipped model, such as nano")
+    parser.add_argument("--option", metavar="OTHER", help="name to give it instead: nano-dpo")
     args = parser.parse_args(argv)
 
     from dataclasses import replace
     from pathlib import Path
 
-    from saberlm.adapter.loading import SFT_SUFFIX, load_model, model_folder
-    from saberlm.adapter.preference_lora import (
+    from saberlm.adapter.decoder_lora import (
         PREFERENCE_NAME,
-        merge_preference,
-        read_preference,
-        save_preference,
+        merge_lora,
+        read_lora,
+        save_lora,
     )
+    from saberlm.adapter.loading import SFT_SUFFIX, load_model, model_folder
     from saberlm.prompts.vocab import fingerprint
 
     source, base = Path(args.run) / "lora" / PREFERENCE_NAME, f"{args.name}{SFT_SUFFIX}"
     try:
-        lora = replace(read_preference(source), base=base)
-        merge_preference(load_model(base, fingerprint()).model, lora, source)
-        megabytes = save_preference(lora, model_folder(args.name) / PREFERENCE_NAME)
+        lora = replace(read_lora(source)[0], base=base)
+        loaded = load_model(base, fingerprint()).model
+        merge_lora(loaded, lora, source)
+        folder = model_folder(args.name)
+        folder = folder.with_name(args.option) if args.option else folder
+        megabytes = save_lora(lora, folder / PREFERENCE_NAME)
+        if args.option:
+            loaded.config.save_pretrained(folder)
     except ValueError as error:
         print(f"export_preference: {error}", file=sys.stderr)
         return 1
-    print(f"{megabytes:.2f} MB in {model_folder(args.name) / PREFERENCE_NAME}")
+    print(f"{megabytes:.2f} MB in {folder / PREFERENCE_NAME}")
     return 0
 
 

@@ -140,13 +140,13 @@ def test_a_run_may_be_told_not_to_hear(
 def test_a_second_round_is_one_change_of_the_first_model(
     long_dir: Path, pairs_dir: Path, tiny: Path, tmp_path: Path
 ) -> None:
+    from saberlm.adapter.decoder_lora import PREFERENCE_NAME, read_lora
     from saberlm.adapter.loading import load_model
-    from saberlm.adapter.preference_lora import PREFERENCE_NAME, read_preference
     from saberlm.prompts.vocab import fingerprint
 
     run(long_dir, pairs_dir, tmp_path / "one", tiny, max_steps=2)
     run(long_dir, pairs_dir, tmp_path / "two", tmp_path / "one" / "lora", max_steps=2, seed=2)
-    lora = read_preference(tmp_path / "two" / "lora" / PREFERENCE_NAME)
+    lora = read_lora(tmp_path / "two" / "lora" / PREFERENCE_NAME)[0]
     assert lora.base == str(tiny.resolve())
     assert {len(a) for a, _ in lora.factors.values()} == {8}
     final, lone = (
@@ -229,9 +229,9 @@ def test_qlora_and_an_optimiser_of_8_bits_take_a_step_on_the_cpu(
 ) -> None:
     """The recipe of the 8B model, small: on a base, in nf4, AdamW's moments in 8 bits."""
     pytest.importorskip("bitsandbytes")
+    from saberlm.adapter.decoder_lora import PREFERENCE_NAME, read_lora
     from saberlm.adapter.loading import load_model
     from saberlm.adapter.on_base import save_trained
-    from saberlm.adapter.preference_lora import PREFERENCE_NAME, read_preference
     from saberlm.finetune import dpo
     from saberlm.finetune.lora import LoraSettings, model_with_lora
     from saberlm.finetune.run_config import RunConfig, new_config
@@ -283,7 +283,7 @@ def test_qlora_and_an_optimiser_of_8_bits_take_a_step_on_the_cpu(
     told = losses(tmp_path / "run")
     assert told[0] == pytest.approx(torch.tensor(2.0).log().item(), abs=5e-3)
     assert all(map(torch.isfinite, map(torch.tensor, told)))
-    lora = read_preference(final / PREFERENCE_NAME)
+    lora = read_lora(final / PREFERENCE_NAME)[0]
     assert any(bool(b.abs().sum() > 0) for _, b in lora.factors.values()), "it has moved"
     after, before = (load_model(p, fingerprint()).model for p in (final, tmp_path / "sft"))
     name, (a, b) = next(iter(lora.factors.items()))

@@ -19,6 +19,7 @@ from saberlm.finetune.preference_humans import human_pairs, on_grid_of
 from saberlm.finetune.preference_samples import (
     Sampled,
     choose_stretches,
+    judge,
     sample_stretches,
     sampled_pairs,
 )
@@ -26,6 +27,7 @@ from saberlm.finetune.preference_score import score_stretch
 from saberlm.finetune.preferences import (
     asked,
     candidates,
+    completion_bars,
     for_play,
     judged_mask,
     load_pairs,
@@ -85,7 +87,11 @@ def test_what_is_judged(songs: list[SongShard]) -> None:
         positions = np.isin(ids, list(v.block_range("position")))
         what, when = (np.array(judged_mask(pair.chosen, when=w)) for w in (False, True))
         assert what[notes].all()
-        assert not what[positions | (ids == v.SEG) | (ids == v.END_SEG)].any()
+        framing = positions | (ids == v.SEG) | (ids == v.END_SEG)
+        # what ends a tick says that no more comes there; the rest says when
+        after_note = np.append(False, notes[:-1])
+        assert what[framing & after_note].all()
+        assert not what[framing & ~after_note].any()
         before_note = positions & np.append(notes[1:], False)
         assert when[before_note].all()
         assert (when - what)[~positions].sum() == 0
@@ -198,35 +204,43 @@ def test_samples_follow_the_humans_bars_whoever_is_beside_them(
             assert first_illegal([*at.prefix, *way]) is None
 
 
-def test_the_best_sample_wins_and_only_liked_humans_stand_for_good(
+def test_samples_have_the_humans_rhythm(songs: list[SongShard], tiny: Path) -> None:
+    from saberlm.adapter.loading import load_model
+    from saberlm.infer.lighting import note_ticks
+    from saberlm.infer.sampling import SamplingParams
+
+    model = load_model(tiny, v.fingerprint()).model
+    params = SamplingParams(playability="off", seed=4, max_segment_tokens=400)
+    ((made,),) = sample_stretches(model, choose_stretches(songs[:1], 1, Random(0)), 2, params)
+    asked_for = set(note_ticks(made.at.human))
+    for way in made.ways:
+        found = set(note_ticks(way))
+        assert len(found - asked_for) <= 0.1 * len(found)
+        assert len(found & asked_for) > 0.5 * len(asked_for), "a bar closed at the cap ends early"
+
+
+def test_the_better_sample_wins_and_only_liked_humans_stand_for_good(
     songs: list[SongShard],
 ) -> None:
     song = songs[0]
     at = candidates(song, song.difficulties[0])[2]
     critic = load_critic()
     broken = [made[1] for k in range(6) if (made := corrupt(at, "break parity", k)) is not None]
-    made = Sampled(at, (broken[0], at.human, *broken[1:]))
+    made = judge(Sampled(at, (broken[0], at.human, *broken[1:])), critic)
     liked = {song.key: quality_of(500, 5)}
-    pairs = {pair.source: pair for pair in sampled_pairs(made, critic, liked, ("sampled", "human"))}
-
-    def value(ids: tuple[int, ...]) -> float:
-        bars: list[list[int]] = [[]]
-        for token in ids:
-            if token == v.SEG:
-                bars.append([])
-            elif token != v.END_SEG:
-                bars[-1].append(token)
-        score = score_stretch(at.prefix, bars, song.bpm, at.difficulty, critic)
-        assert score is not None
-        return score.value
-
-    for pair in pairs.values():
-        assert value(pair.chosen) - value(pair.rejected) == pytest.approx(pair.score_gap)
-        assert pair.score_gap > 0
-    if "sampled" in pairs:
-        assert pairs["sampled"].score_gap >= 2
+    pairs = list(sampled_pairs([(at, made)], liked, ("sampled", "human")))
+    assert {pair.source for pair in pairs} == {"sampled", "human"}
+    for pair in pairs:
+        better, worse = (
+            score_stretch(at.prefix, completion_bars(ids), song.bpm, at.difficulty, critic)
+            for ids in (pair.chosen, pair.rejected)
+        )
+        assert better is not None
+        assert worse is not None
+        assert better.value - worse.value == pytest.approx(pair.score_gap)
+        assert pair.score_gap >= (2 if pair.source == "sampled" else 0)
     disliked = {song.key: quality_of(50, 50)}
-    sources = [p.source for p in sampled_pairs(made, critic, disliked, ("sampled", "human"))]
+    sources = [p.source for p in sampled_pairs([(at, made)], disliked, ("sampled", "human"))]
     assert "human" not in sources
 
 
@@ -255,7 +269,7 @@ def test_a_stopped_build_goes_on_to_the_same_pairs(
     )
     whole = build_pairs(long_dir, tmp_path / "whole", settings).render()
     assert "corrupted" in whole
-    original, left = preference_data.preference_samples.sampled_pairs, [1]
+    original, left = preference_data.preference_samples.judge, [1]
 
     def dying(*args: Any) -> Any:
         if not left[0]:
@@ -263,10 +277,10 @@ def test_a_stopped_build_goes_on_to_the_same_pairs(
         left[0] -= 1
         return original(*args)
 
-    monkeypatch.setattr(preference_data.preference_samples, "sampled_pairs", dying)
+    monkeypatch.setattr(preference_data.preference_samples, "judge", dying)
     with pytest.raises(KeyboardInterrupt):
         build_pairs(long_dir, tmp_path / "stopped", settings)
-    monkeypatch.setattr(preference_data.preference_samples, "sampled_pairs", original)
+    monkeypatch.setattr(preference_data.preference_samples, "judge", original)
     build_pairs(long_dir, tmp_path / "stopped", settings)
     for split in ("train", "valid"):
         if (tmp_path / "whole" / split).is_dir():
