@@ -59,8 +59,16 @@ class AudioInfo:
     seconds: float
 
 
-def load_audio(path: str | os.PathLike[str], sample_rate: int) -> FloatArray:
+def load_audio(
+    path: str | os.PathLike[str], sample_rate: int, keep: list[FloatArray] | None = None
+) -> FloatArray:
     """Decodes a song: all channels averaged, resampled to ``sample_rate`` Hz.
+
+    Args:
+        path: any sound file; what libsndfile does not read goes through ffmpeg.
+        sample_rate: Hz.
+        keep: takes what was decoded, at the file's own rate, block by block: ``(n, C)``, more than
+            two channels or what ffmpeg read averaged to one.
 
     Returns:
         samples: ``(1, T)``, float32, nominally in -1..1.
@@ -77,7 +85,11 @@ def load_audio(path: str | os.PathLike[str], sample_rate: int) -> FloatArray:
     resampler = soxr.ResampleStream(info.sample_rate, sample_rate, 1, dtype="float32")
     pieces: list[FloatArray] = []
     num_frames, peak = 0, 0.0
-    for mono in blocks:
+    for block in blocks:
+        with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity are refused below
+            mono = block.mean(axis=1)
+        if keep is not None:
+            keep.append(block if block.shape[1] <= 2 else mono[:, np.newaxis])
         num_frames += len(mono)
         peak = max(peak, float(np.abs(mono).max(initial=0.0)))  # NaN is caught below
         if not np.isfinite(mono).all():
@@ -197,14 +209,12 @@ def _check_length(path: Path, seconds: float, how: str) -> None:
 
 
 def _sndfile_blocks(path: Path) -> Iterator[FloatArray]:
-    """The file as mono blocks ``(n,)``."""
+    """The file as blocks ``(n, C)``."""
     try:
         # By file object, not by name: libsndfile then goes by the content and not by the extension.
         with path.open("rb") as file, sf.SoundFile(file) as sound:
             while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
-                with np.errstate(invalid="ignore", over="ignore"):  # the caller refuses NaN, inf
-                    mono = block.mean(axis=1)
-                yield mono
+                yield block
     except sf.SoundFileError as error:
         reason = " ".join(str(error).removeprefix("Error : ").split())
         raise ValueError(
@@ -251,7 +261,7 @@ def _ffmpeg_input(path: Path) -> list[str]:
 
 
 def _ffmpeg_blocks(path: Path, info: AudioInfo) -> Iterator[FloatArray]:
-    """The first audio stream, decoded by ffmpeg, as mono blocks ``(n,)`` at its own rate."""
+    """The first audio stream, decoded by ffmpeg, as mono blocks ``(n, 1)`` at its own rate."""
     arguments = [shutil.which("ffmpeg") or "ffmpeg", "-v", "error", "-nostdin"]
     arguments += [*_ffmpeg_input(path), "-map", "0:a:0", "-ac", "1", "-ar", str(info.sample_rate)]
     arguments += ["-f", "f32le", "-c:a", "pcm_f32le", "pipe:1"]
@@ -262,7 +272,8 @@ def _ffmpeg_blocks(path: Path, info: AudioInfo) -> Iterator[FloatArray]:
         assert process.stdout is not None
         try:
             while data := process.stdout.read(4 * BLOCK_FRAMES):
-                yield np.frombuffer(data[: len(data) // 4 * 4], dtype="<f4").astype(np.float32)
+                mono = np.frombuffer(data[: len(data) // 4 * 4], dtype="<f4").astype(np.float32)
+                yield mono[:, np.newaxis]
         except GeneratorExit:
             process.kill()
             raise

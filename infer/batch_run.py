@@ -13,10 +13,11 @@ import errno
 import hashlib
 import logging
 import math
+import os
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Any
 
 from saberlm.adapter.audio import audio_info
 from saberlm.adapter.loading import model_folder
+from saberlm.adapter.style_pack import pack_path
 from saberlm.infer.batch_folder import WORK_NAME, Summary, clear_leftovers, locked, made_here
 from saberlm.infer.batch_requests import BatchItem
 from saberlm.infer.level_request import file_digest
@@ -33,6 +35,8 @@ from saberlm.infer.rounds import HeardSong
 DONE, FAILED = "done", "failed"
 GROUPS_EACH = 4
 """Groups that each worker gets about, so that none waits long for the last."""
+WORKER_BYTES = 3 * 2**29
+"""Memory that a worker wants with `ROWS` songs at a time."""
 MIN_FREE_BYTES = 2**20
 """With less than this left, a failed write is the disk's fault."""
 
@@ -53,6 +57,7 @@ class BatchSettings:
     Args:
         out: folder of the levels, made where it is missing.
         model: shipped model or a folder.
+        lora: a style pack of the model, by name or file.
         device: ``cpu`` or ``cuda``.
         workers: processes; each has the model and the device for itself.
         rows: difficulties, candidates counted, that decode side by side in one process.
@@ -62,6 +67,7 @@ class BatchSettings:
 
     out: Path
     model: str = "nano"
+    lora: str | None = None
     device: str = "cpu"
     workers: int = 1
     rows: int = ROWS
@@ -81,7 +87,7 @@ class BatchSettings:
             ValueError: no such model, device or engine.
         """
         return Mapper.from_pretrained(
-            self.model, device=self.device, rows=self.rows, engine=self.engine
+            self.model, lora=self.lora, device=self.device, rows=self.rows, engine=self.engine
         )
 
 
@@ -135,7 +141,7 @@ def run_batch(
         DiskFullError: the disk is full; what is finished stays.
     """
     out = settings.out
-    weights = weights_digest(model_folder(settings.model))
+    weights = weights_digest(model_folder(settings.model), settings.lora)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -152,7 +158,7 @@ def run_batch(
         try:
             waiting = _unsettled(items, weights, out, summary, counts, say)
             summary.rewrite(order)
-            run = runner or _runner(settings)
+            run = runner or _runner(settings, len(waiting))
             parts = 1 if run is _here else settings.workers * GROUPS_EACH
             for row in run(_groups(waiting, parts), settings, say):
                 counts[row["status"]] += 1
@@ -220,11 +226,21 @@ def _settled(item: BatchItem, weights: str, out: Path, summary: Summary) -> tupl
     return Job(item, fingerprint), {}
 
 
-def _runner(settings: BatchSettings) -> Runner:
+def _runner(settings: BatchSettings, songs: int) -> Runner:
     """What does the groups."""
     if settings.ray is not None:
         return _in_ray
-    return _here if settings.workers == 1 else _in_workers
+    return _here if min(settings.workers, songs) <= 1 else _in_workers
+
+
+def usual_workers() -> int:
+    """As many workers as this machine has cores, and memory for."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # no such calls here
+        return os.cpu_count() or 1
+    return max(1, min(cores, memory // WORKER_BYTES))
 
 
 def _groups(jobs: Sequence[Job], parts: int) -> list[list[Job]]:
@@ -274,21 +290,24 @@ def work_folder(out: Path) -> Path:
     return folder
 
 
-def map_jobs(mapper: Mapper, jobs: Sequence[Job], out: Path) -> Iterator[Row]:
-    """Map songs side by side; a row for each as it is finished, its level written.
+def map_jobs(mapper: Mapper, jobs: Iterable[Job], out: Path) -> Iterator[Row]:
+    """Map songs side by side, each taken when a row is free for it; a row of the summary for each
+    as it is finished, its level written.
 
     Raises:
         DiskFullError: there is no room for a level.
     """
-    waiting = deque(jobs)
+    coming = iter(jobs)
     failed: deque[Row] = deque()
-    while waiting:
+    ended = False
+    while not ended:
         at_work: dict[int, Job] = {}
         try:
-            for number, level in mapper.each(_listened(mapper, waiting, at_work, failed, out)):
+            for number, level in mapper.each(_listened(mapper, coming, at_work, failed, out)):
                 while failed:
                     yield failed.popleft()
                 yield _saved(at_work.pop(number), level, out)
+            ended = True
         except DiskFullError:
             raise
         except Exception as error:  # one bad song must not end the run
@@ -305,7 +324,7 @@ def map_jobs(mapper: Mapper, jobs: Sequence[Job], out: Path) -> Iterator[Row]:
 
 def _listened(
     mapper: Mapper,
-    waiting: deque[Job],
+    coming: Iterator[Job],
     at_work: dict[int, Job],
     failed: deque[Row],
     out: Path,
@@ -313,8 +332,7 @@ def _listened(
     """Songs as the mapper takes them, by their numbers; a row in ``failed`` of each that cannot be
     used."""
     numbers = count()
-    while waiting:
-        job = waiting.popleft()
+    for job in coming:
         try:
             heard = mapper.listen(job.item.request)
         except Exception as error:  # one bad song must not end the run
@@ -378,8 +396,13 @@ def disk_full(out: Path) -> DiskFullError:
     )
 
 
-def weights_digest(folder: Path) -> str:
-    """A hash of a model folder's weights and configuration."""
+def weights_digest(folder: Path, lora: str | None = None) -> str:
+    """A hash of a model folder's weights and configuration, and of a style pack's file.
+
+    Raises:
+        ValueError: no such pack.
+    """
     names = sorted(one for one in folder.iterdir() if one.suffix in (".safetensors", ".json"))
     told = [f"{one.name} {file_digest(one)}" for one in names if one.is_file()]
+    told += [] if lora is None else [file_digest(pack_path(lora))]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()

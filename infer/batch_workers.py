@@ -1,19 +1,19 @@
-"""Worker processes of a batch run: each has its own model and takes a group of songs at a time.
+"""Worker processes of a batch run: each has its own model, and takes a song whenever a row is free.
 
-A worker that dies (memory, a crash in a library) is replaced; the songs of its group are tried
-again one by one, and one that ends a worker twice is reported. Workers end with the run, however
-it ends.
+A worker that dies (memory, a crash in a library) is replaced; the songs it was at are tried again
+one by one, and one that ends a worker twice is reported. Workers end with the run, however it ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -31,20 +31,27 @@ from saberlm.infer.batch_run import (
     work_folder,
 )
 
-ROW, IDLE, STOPPED = "row", "idle", "stopped"
+ROW, NEXT, STOPPED = "row", "next", "stopped"
 
 
 @dataclass
 class _Worker:
-    """A process, the pipe to it, and the jobs of its group that are not settled."""
+    """A process, the pipe to it, and the jobs given to it that are not settled."""
 
     process: SpawnProcess
     pipe: Connection
     left: list[Job] = field(default_factory=list)
+    asks: bool = False  # whether it waits for a song
+    used: bool = False
 
-    def give(self, group: Sequence[Job]) -> None:
-        self.left = list(group)
-        self.pipe.send(list(group))
+    def give(self, job: Job | None) -> None:
+        """Answer with a song, or that there is none for now."""
+        if job is not None:
+            self.left.append(job)
+            self.used = True
+        self.asks = False
+        with contextlib.suppress(OSError):  # it died: seen when it is read from
+            self.pipe.send(job)
 
 
 def in_workers(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Row]:
@@ -54,14 +61,11 @@ def in_workers(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Ro
         ValueError: what ended a worker before it took any song (no such model).
         DiskFullError: a worker found the disk full.
     """
-    waiting = deque(list(group) for group in groups)
-    count = min(settings.workers, len(waiting))
-    workers = [_start(settings) for _ in range(count)]
+    waiting = deque(job for group in groups for job in group)
+    workers = [_start(settings) for _ in range(min(settings.workers, len(waiting)))]
     suspects: set[str] = set()
     try:
-        for worker in workers:
-            worker.give(waiting.popleft())
-        while any(worker.left for worker in workers) or waiting:
+        while waiting or any(worker.left for worker in workers):
             for pipe in wait([worker.pipe for worker in workers]):
                 worker = next(one for one in workers if one.pipe is pipe)
                 try:
@@ -69,17 +73,24 @@ def in_workers(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Ro
                 except (EOFError, OSError):
                     workers.remove(worker)
                     yield from _after_death(worker, waiting, suspects, say)
-                    if waiting:
+                    if waiting and worker.used:
                         workers.append(_start(settings))
-                        workers[-1].give(waiting.popleft())
                     continue
                 if kind == ROW:
                     worker.left = [j for j in worker.left if j.item.output != value["output"]]
                     yield value
                 elif kind == STOPPED:
                     raise value
-                elif waiting:
-                    worker.give(waiting.popleft())
+                else:
+                    worker.asks = True
+            if not workers and waiting:
+                raise ValueError(
+                    "expected workers that start, found that they end before their first song:"
+                    " likely out of memory; try fewer --workers"
+                )
+            for worker in workers:
+                if worker.asks:
+                    _answer(worker, waiting, suspects)
     finally:
         for worker in workers:
             worker.process.kill()
@@ -87,8 +98,18 @@ def in_workers(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Ro
             worker.pipe.close()
 
 
+def _answer(worker: _Worker, waiting: deque[Job], suspects: set[str]) -> None:
+    """Give a worker that asks its next song; a suspect goes alone. One that has nothing left and
+    can have nothing waits."""
+    alone = {job.item.output for job in (*worker.left, *list(waiting)[:1])} & suspects
+    if waiting and not (worker.left and alone):
+        worker.give(waiting.popleft())
+    elif worker.left:
+        worker.give(None)
+
+
 def _after_death(
-    worker: _Worker, waiting: deque[list[Job]], suspects: set[str], say: Say
+    worker: _Worker, waiting: deque[Job], suspects: set[str], say: Say
 ) -> Iterator[Row]:
     """Songs of a dead worker wait again, each alone; one that killed a second one has failed."""
     worker.process.join()
@@ -104,7 +125,7 @@ def _after_death(
             yield failed_row(job.item, error)
         else:
             suspects.add(job.item.output)
-            again.append([job])
+            again.append(job)
     if again:
         say(f"a worker ended ({code}): trying its {len(again)} songs again, one by one")
     waiting.extendleft(reversed(again))
@@ -132,15 +153,24 @@ def _work(pipe: Connection[Any, Any], settings: BatchSettings) -> None:
         tempfile.tempdir = str(work_folder(settings.out))
         mapper = settings.mapper()
         while True:
-            for row in map_jobs(mapper, pipe.recv(), settings.out):
+            for row in map_jobs(mapper, _asked(pipe), settings.out):
                 pipe.send((ROW, row))
-            pipe.send((IDLE, None))
     except DiskFullError as error:
         pipe.send((STOPPED, error))
     except (ValueError, OSError) as error:
         pipe.send((STOPPED, ValueError(str(error))))
     except EOFError:
         return
+
+
+def _asked(pipe: Connection[Any, Any]) -> Iterator[Job]:
+    """Songs from the parent, one when it is asked for."""
+    while True:
+        pipe.send((NEXT, None))
+        job = pipe.recv()
+        if job is None:
+            return
+        yield job
 
 
 def _end_with_parent() -> None:

@@ -9,10 +9,11 @@ heard both go straight on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from saberlm.infer.onsets import FPS, OnsetCurve
 
@@ -34,6 +35,7 @@ STEP_COST, JUMP_COST = 0.3, 6.0  # of a block longer or shorter by a frame more;
 FREE_STEP_COST = 0.15  # of a block longer or shorter by one frame, as uneven lengths demand
 NUDGE_FRAMES = 10
 BEND_COST, KINK_COST = 0.3, 6.0  # of neighbouring steps that differ by a frame; of any difference
+_REACH = int(JUMP_COST / STEP_COST)  # a greater step costs as much as a jump
 _SMOOTH_FRAMES = 1.4
 _MEAN_SECONDS = 3.0
 
@@ -110,25 +112,34 @@ def _lay_blocks(evidence: Floats, bpm: float) -> Floats:
     return np.array([frame for frame in frames[::-1] if frame >= 0])
 
 
-def _change(best: Floats) -> tuple[Floats, npt.NDArray[np.int16]]:
-    """Best chains that go on with each length, and the lengths that they come from."""
+@njit(cache=True, nogil=True)
+def _change(best: Any) -> Any:
+    """Best chains that go on with each length, and the lengths that they come from, of chains
+    ``(rows, lengths)``; where two are as good, the one that changes least."""
     rows, num = best.shape
-    top = np.argmax(best, axis=1)
     leave = best.copy()
-    origin = np.broadcast_to(np.arange(num, dtype=np.int16), best.shape).copy()
-    reach = int(JUMP_COST / STEP_COST)
-    for step in range(1, reach + 1):
-        cost = FREE_STEP_COST + STEP_COST * (step - 1)
-        for ours, theirs in ((slice(step, None), slice(None, -step)),
-                             (slice(None, -step), slice(step, None))):  # fmt: skip
-            other = best[:, theirs] - cost
-            better = other > leave[:, ours]
-            leave[:, ours][better] = other[better]
-            origin[:, ours][better] = np.broadcast_to(np.arange(num)[theirs], better.shape)[better]
-    jumped = best[np.arange(rows), top][:, None] - JUMP_COST
-    better = jumped > leave
-    leave[better] = np.broadcast_to(jumped, better.shape)[better]
-    origin[better] = np.broadcast_to(top[:, None], better.shape)[better]
+    origin = np.empty((rows, num), np.int16)
+    for row in range(rows):
+        here, there, came = best[row], leave[row], origin[row]
+        top = 0
+        for i in range(num):
+            came[i] = i
+            if here[i] > here[top]:
+                top = i
+        for step in range(1, _REACH + 1):
+            cost = FREE_STEP_COST + STEP_COST * (step - 1)
+            for i in range(step, num):
+                better = here[i - step] - cost > there[i]
+                there[i] = here[i - step] - cost if better else there[i]
+                came[i] = i - step if better else came[i]
+            for i in range(num - step):
+                better = here[i + step] - cost > there[i]
+                there[i] = here[i + step] - cost if better else there[i]
+                came[i] = i + step if better else came[i]
+        jumped = here[top] - JUMP_COST
+        for i in range(num):
+            if jumped > there[i]:
+                there[i], came[i] = jumped, top
     return leave, origin
 
 

@@ -2,8 +2,8 @@
 through one forward.
 
 `CompiledDecoder` runs on a CPU (`saberlm.infer.kernels`) and gives every token the same result to
-the last bit, whatever shares the forward. `TorchDecoder` runs whatever torch runs: GPUs, quantised
-layers, other activations.
+the last bit, whatever shares the forward. `saberlm.infer.torch_decoder` runs whatever torch runs:
+GPUs, quantised layers, other activations.
 """
 
 from __future__ import annotations
@@ -17,16 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 from transformers import LlamaModel
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.infer import kernels
+from saberlm.infer.torch_decoder import FIRST_CAPACITY, TorchDecoder, rotary
 
 Floats = npt.NDArray[np.float32]
 
-FIRST_CAPACITY = 1024
-"""Tokens a slot holds at first; doubled when one needs more."""
 CHUNK = 32
 """Tokens that go through the layers together: what they leave between layers stays in the cache."""
 
@@ -34,9 +32,18 @@ CHUNK = 32
 class Decoder(Protocol):
     """Slots of past tokens, and the way through the layers."""
 
+    device: torch.device
     lengths: list[int]
     last_hidden: Floats
     """Of the last forward: the final hidden state of each piece, ``(B, H)``."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights that a step reads."""
+
+    @property
+    def token_bytes(self) -> int:
+        """Bytes of keys and values that a token leaves."""
 
     def resize(self, slots: int) -> None:
         """Have room for so many slots; those there keep what they hold."""
@@ -78,15 +85,6 @@ def _linears(layer: Any) -> list[Any]:
     ]
 
 
-def _rotary(model: SaberForConditionalGeneration, positions: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the first positions as the model makes them, ``(positions, D)`` each."""
-    decoder = model.model.language_model
-    weight = model.lm_head.weight
-    places = torch.arange(positions, device=weight.device)[None]
-    cos, sin = decoder.rotary_emb(torch.zeros(1, device=weight.device), places)
-    return cos[0].float(), sin[0].float()
-
-
 class CompiledDecoder:
     """A plain Llama on a CPU, float32 sums; see `saberlm.infer.kernels`. Rows are shared out over
     threads (None: as many as torch has), which changes no result."""
@@ -116,6 +114,7 @@ class CompiledDecoder:
             norms.append(
                 [array(layer.input_layernorm.weight), array(layer.post_attention_layernorm.weight)]
             )
+        self.device = model.lm_head.weight.device
         self._live = live
         head = array(model.lm_head.weight)[:live]
         half = all(kernels.fits_half(w) for kind in [*stacked, [head]] for w in kind)
@@ -141,12 +140,12 @@ class CompiledDecoder:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of weights that a token reads."""
+        """See `Decoder`."""
         return sum(w.nbytes for w in self._layers) + self._head.nbytes
 
     @property
     def token_bytes(self) -> int:
-        """Bytes of keys and values that a token leaves."""
+        """See `Decoder`."""
         layers, heads, size = self._shape
         return 2 * layers * heads * size * 4
 
@@ -158,7 +157,7 @@ class CompiledDecoder:
     def _grow(self, slots: int, capacity: int) -> None:
         capacity = -(-capacity // kernels.GROUP) * kernels.GROUP
         if capacity > self._capacity:
-            cos, sin = _rotary(self._model, capacity)
+            cos, sin = rotary(self._model, capacity)
             self._cos, self._sin = cos.numpy(), sin.numpy()
         keys, values = self._keys, self._values
         self._keys, self._values = self._room(slots, capacity)
@@ -264,107 +263,3 @@ class CompiledDecoder:
         self._keys[:, target, :, :groups] = self._keys[:, source, :, :groups]
         self._values[:, target, :, :, :length] = self._values[:, source, :, :, :length]
         self.lengths[target] = length
-
-
-class TorchDecoder:
-    """The same through the model's own layers on any device: padded batches over a static cache."""
-
-    def __init__(self, model: SaberForConditionalGeneration, live: int) -> None:
-        self._model = model
-        self._live = live
-        decoder = model.model.language_model
-        self._device = model.lm_head.weight.device
-        self._dtype = decoder.norm.weight.dtype
-        self._shape = (
-            len(decoder.layers),
-            decoder.config.num_key_value_heads,
-            int(decoder.layers[0].self_attn.head_dim),
-        )
-        self.lengths: list[int] = []
-        self._capacity = 0
-        layers, heads, size = self._shape
-        self._keys = torch.empty(layers, 0, heads, 0, size, device=self._device, dtype=self._dtype)
-        self._values = self._keys
-
-    def resize(self, slots: int) -> None:
-        """Have room for so many slots; those there keep what they hold."""
-        self._grow(slots, max(self._capacity, FIRST_CAPACITY))
-        self.lengths = (self.lengths + [0] * slots)[:slots]
-
-    def _grow(self, slots: int, capacity: int) -> None:
-        layers, heads, size = self._shape
-        if capacity > self._capacity:
-            self._cos, self._sin = _rotary(self._model, capacity)
-        old, kept = (self._keys, self._values), min(slots, self._keys.shape[1])
-        # zeros: padding is masked, but nothing that is no number may stand there
-        self._keys = self._keys.new_zeros(layers, slots, heads, capacity, size)
-        self._values = torch.zeros_like(self._keys)
-        for before, after in zip(old, (self._keys, self._values), strict=True):
-            after[:, :kept, :, : before.shape[3]] = before[:, :kept]
-        self._capacity = capacity
-
-    @torch.inference_mode()
-    def extend(self, slots: Sequence[int], pieces: Sequence[Floats]) -> Floats:
-        """See `Decoder`."""
-        counts = [len(piece) for piece in pieces]
-        starts = [self.lengths[slot] for slot in slots]
-        most = max(start + n for start, n in zip(starts, counts, strict=True))
-        if most > self._capacity:
-            self._grow(len(self.lengths), max(most, 2 * self._capacity))
-        width = max(counts)
-        x = np.zeros((len(pieces), width, pieces[0].shape[1]), np.float32)
-        for row, piece in zip(x, pieces, strict=True):
-            row[: len(piece)] = piece  # what pads it lies later, where nobody looks
-        hidden = torch.from_numpy(x).to(self._device, self._dtype)
-        index = torch.tensor(slots, device=self._device)
-        place = torch.tensor(starts, device=self._device)[:, None] + torch.arange(
-            width, device=self._device
-        )
-        place = place.clamp(max=self._capacity - 1)
-        seen = torch.arange(most, device=self._device) <= place[..., None]
-        out = self._layers(hidden, index, place, seen[:, None], most)
-        for slot, n in zip(slots, counts, strict=True):
-            self.lengths[slot] += n
-        ends = torch.tensor(counts, device=self._device) - 1
-        last = self._model.model.language_model.norm(out)[torch.arange(len(ends)), ends]
-        self.last_hidden = last.float().cpu().numpy()
-        head = self._model.lm_head
-        logits: Floats = functional.linear(last.to(head.weight.dtype), head.weight[: self._live])
-        return logits.float().cpu().numpy()  # type: ignore[attr-defined]
-
-    def _layers(self, x: Tensor, slots: Tensor, place: Tensor, seen: Tensor, most: int) -> Tensor:
-        """``(B, W, H)`` through the layers; keys and values of the new tokens are kept."""
-        batch, width, _ = x.shape
-        size = self._shape[2]
-        cos, sin = self._cos[place][:, None].to(x.dtype), self._sin[place][:, None].to(x.dtype)
-        for number, layer in enumerate(self._model.model.language_model.layers):
-            attention = layer.self_attn
-            normed = layer.input_layernorm(x)
-            q, k, v = (
-                part(normed).view(batch, width, -1, size).transpose(1, 2)
-                for part in (attention.q_proj, attention.k_proj, attention.v_proj)
-            )
-            q, k = (part * cos + _half_turn(part) * sin for part in (q, k))
-            for kept, new in ((self._keys, k), (self._values, v)):
-                kept[number][slots[:, None], :, place] = new.transpose(1, 2)
-            mixed = functional.scaled_dot_product_attention(
-                q,
-                self._keys[number, slots, :, :most],
-                self._values[number, slots, :, :most],
-                attn_mask=seen,
-                enable_gqa=True,
-            )
-            x = x + attention.o_proj(mixed.transpose(1, 2).reshape(batch, width, -1))
-            x = x + layer.mlp(layer.post_attention_layernorm(x))
-        return x
-
-    def share(self, source: int, target: int, length: int) -> None:
-        """See `Decoder`."""
-        for kept in (self._keys, self._values):
-            kept[:, target, :, :length] = kept[:, source, :, :length]
-        self.lengths[target] = length
-
-
-def _half_turn(x: Tensor) -> Tensor:
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([-second, first], dim=-1)

@@ -101,6 +101,7 @@ def _make_tile(tokens: int) -> Any:
 
 
 _tile_4 = _make_tile(4)
+_tile_2 = _make_tile(2)
 _tile_1 = _make_tile(1)
 
 
@@ -136,14 +137,15 @@ def linear(w: Any, x: Any, y: Any, count: int) -> None:
     groups, inputs = w.shape[0], w.shape[1]
     outputs = groups * GROUP
     fours = count - count % 4
-    for group in range(groups):
+    pairs = count - count % 2
+    for group in range(groups):  # its weights stay near while all tokens go by
+        at, here = group * inputs * GROUP, group * GROUP
         for token in range(0, fours, 4):
-            at = (group * inputs * GROUP, token * inputs, inputs)
-            _tile_4(w, x, y, (*at, token * outputs + group * GROUP, outputs, inputs))
-    for token in range(fours, count):
-        for group in range(groups):
-            at = (group * inputs * GROUP, token * inputs, inputs)
-            _tile_1(w, x, y, (*at, token * outputs + group * GROUP, outputs, inputs))
+            _tile_4(w, x, y, (at, token * inputs, inputs, token * outputs + here, outputs, inputs))
+        if fours < pairs:
+            _tile_2(w, x, y, (at, fours * inputs, inputs, fours * outputs + here, outputs, inputs))
+        if pairs < count:
+            _tile_1(w, x, y, (at, pairs * inputs, inputs, pairs * outputs + here, outputs, inputs))
 
 
 @njit(**{**_OPTIONS, "fastmath": True})

@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
-import soundfile as sf
 import soxr
 
 from saberlm.adapter.audio import (
-    BLOCK_FRAMES,
+    FloatArray,
     audio_info,
     is_ogg_vorbis,
     load_audio,
@@ -140,13 +137,16 @@ def _shift_states(events: tuple[_T, ...], beats: int, end_beat: float) -> tuple[
     return (*sorted(early.values()), *later)
 
 
-def prepare_audio(path: Path, padding_seconds: float, folder: Path) -> Path:
+def prepare_audio(
+    path: Path, padding_seconds: float, folder: Path, blocks: list[FloatArray] | None = None
+) -> Path:
     """The song as Ogg Vorbis with silence in front.
 
     Args:
         path: any sound file that ``saberlm.adapter.audio`` reads.
         padding_seconds: 0 or more.
         folder: where a new file goes, as ``song.egg``.
+        blocks: the song as ``load_audio`` kept it, so that it is not decoded again.
 
     Returns:
         ``path`` itself when it is Ogg Vorbis and needs no padding; else the new file, with the
@@ -158,27 +158,16 @@ def prepare_audio(path: Path, padding_seconds: float, folder: Path) -> Path:
     """
     if padding_seconds == 0 and is_ogg_vorbis(path):
         return path
-    info = audio_info(path)
-    rate = min(max(info.sample_rate, MIN_RATE), MAX_RATE)
-    if info.format == "FFMPEG":
-        samples = load_audio(path, rate)
-    else:
-        samples = np.concatenate(list(_blocks(path)), axis=0).T  # (C, T)
-        if rate != info.sample_rate:
-            samples = soxr.resample(samples.T, info.sample_rate, rate).T
-    silence = np.zeros((samples.shape[0], round(padding_seconds * rate)), np.float32)
+    if blocks is None:
+        blocks = []
+        load_audio(path, MIN_RATE, keep=blocks)
+    own = audio_info(path).sample_rate
+    rate = min(max(own, MIN_RATE), MAX_RATE)
+    samples = np.concatenate(blocks)
+    if rate != own:
+        samples = soxr.resample(samples, own, rate)
+    np.clip(samples, -1, 1, out=samples)
+    silence = np.zeros((round(padding_seconds * rate), samples.shape[1]), np.float32)
     out = folder / "song.egg"
-    write_ogg_vorbis(out, np.concatenate([silence, np.clip(samples, -1, 1)], axis=1), rate)
+    write_ogg_vorbis(out, np.concatenate([silence, samples]).T, rate)
     return out
-
-
-def _blocks(path: Path) -> Iterator[npt.NDArray[np.float32]]:
-    """The file's samples (n, C) block by block, C being 1 or 2."""
-    try:
-        with path.open("rb") as file, sf.SoundFile(file) as sound:
-            while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
-                yield block if block.shape[1] <= 2 else block.mean(axis=1, keepdims=True)
-    except sf.SoundFileError as error:
-        raise ValueError(
-            f"{path}: expected decodable audio, found damage ({error}); is the file cut short?"
-        ) from error

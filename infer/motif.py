@@ -19,12 +19,13 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from saberlm.prompts import vocab as v
 from saberlm.prompts.mirror import mirrored_note_token
@@ -66,14 +67,6 @@ def shipped_weights() -> Mapping[str, Weights]:
     }
 
 
-@dataclass
-class _Said:
-    """One token of a channel and where."""
-
-    tick: int
-    token: int
-
-
 class ChannelMemory:
     """What followed what in one channel of one map.
 
@@ -85,39 +78,49 @@ class ChannelMemory:
         self.orders = ORDERS[channel]
         self.mirrored = channel == "notes"
         self._seen: defaultdict[Context, Counter[int]] = defaultdict(Counter)
-        self._recent: list[_Said] = []  # newest last
+        self._last_tick = 0
+        # newest first; the distance of the newest to what comes after it is not known yet
+        self._recent: Context = ()
+        self._images: Context = ()  # the same in the mirror
 
     def say(self, token: int, tick: int) -> None:
         """A token of the channel at a tick of the song."""
-        context = self._context(tick)
-        for order in self.orders:
-            if order <= len(context):
-                part = context[:order]
-                self._seen[part][token] += 1
-                if self.mirrored:
-                    image = tuple((gap, mirrored_note_token(one)) for gap, one in part)
-                    self._seen[image][mirrored_note_token(token)] += 1
-        self._recent.append(_Said(tick, token))
-        del self._recent[: -self.orders[-1]]
+        self._count(self._context(self._recent, tick), token)
+        if self.mirrored:
+            image = mirrored_note_token(token)
+            self._count(self._context(self._images, tick), image)
+            self._images = self._after(self._images, image, tick)
+        self._recent = self._after(self._recent, token, tick)
+        self._last_tick = tick
 
     def followers(self, tick: int) -> list[tuple[int, Counter[int]]]:
         """What followed the present context at a tick, for each order that was seen, rising."""
-        context = self._context(tick)
+        context = self._context(self._recent, tick)
         found = []
         for order in self.orders:
-            if order <= len(context):
-                counts = self._seen.get(context[:order])
-                if counts:
-                    found.append((order, counts))
+            if order > len(context):
+                break
+            counts = self._seen.get(context[:order])
+            if counts:
+                found.append((order, counts))
+            elif order:
+                break  # what holds it was not seen either
         return found
 
-    def _context(self, tick: int) -> Context:
-        """The newest tokens, newest first, each with the distance to what came after it."""
-        out, later = [], tick
-        for said in reversed(self._recent):
-            out.append((min(later - said.tick, FAR_TICKS), said.token))
-            later = said.tick
-        return tuple(out)
+    def _count(self, context: Context, token: int) -> None:
+        for order in self.orders:
+            if order <= len(context):
+                self._seen[context[:order]][token] += 1
+
+    def _context(self, recent: Context, tick: int) -> Context:
+        """The newest tokens, newest first, each with the distance to what comes after it."""
+        if not recent:
+            return ()
+        return ((min(tick - self._last_tick, FAR_TICKS), recent[0][1]), *recent[1:])
+
+    def _after(self, recent: Context, token: int, tick: int) -> Context:
+        """The context's tokens when another has come."""
+        return ((0, token), *self._context(recent, tick)[: self.orders[-1] - 1])
 
 
 class MotifMemory:
@@ -175,18 +178,37 @@ def mixed(
         found: of `ChannelMemory.followers`.
         weights: of each order and count.
     """
-    top = float(logits.max())
-    if not np.isfinite(top):
-        return logits
-    chance = np.exp(logits.astype(np.float64) - top)
-    mass = chance.sum()
-    chance /= mass
-    for order, counts in found:
+    # all orders at once: what the later ones leave of the shares of the earlier ones
+    left, joined = 1.0, dict[int, float]()
+    for order, counts in reversed(found):
         total = sum(counts.values())
         weight = weights.get((order, min(total, MOST_SEEN)), 0.0)
-        chance *= 1 - weight
-        places = np.searchsorted(ids, np.fromiter(counts.keys(), np.int64, len(counts)))
-        chance[places] += weight * np.fromiter(counts.values(), np.float64, len(counts)) / total
-    with np.errstate(divide="ignore"):
-        out: npt.NDArray[np.float32] = (np.log(chance * mass) + top).astype(np.float32)
+        share = left * weight / total
+        for token, seen in counts.items():
+            joined[token] = joined.get(token, 0.0) + share * seen
+        left *= 1 - weight
+    places = np.searchsorted(ids, np.fromiter(joined.keys(), np.int64, len(joined)))
+    shares = np.fromiter(joined.values(), np.float64, len(joined))
+    out: npt.NDArray[np.float32] = _mixed(logits, left, places, shares)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _mixed(logits: Any, left: float, places: Any, shares: Any) -> Any:
+    """``left`` of the chances, and ``shares`` at ``places`` besides."""
+    out = logits.copy()
+    top = np.float64(np.max(logits))
+    if not np.isfinite(top):
+        return out
+    chance = np.empty(len(logits))
+    mass = 0.0
+    for i in range(len(logits)):
+        chance[i] = np.exp(np.float64(logits[i]) - top)
+        mass += chance[i]
+    for i in range(len(logits)):
+        chance[i] *= left / mass
+    for k in range(len(places)):
+        chance[places[k]] += shares[k]
+    for i in range(len(logits)):
+        out[i] = np.log(chance[i] * mass) + top
     return out

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from saberlm.adapter.audio import audio_info, load_audio
+from saberlm.adapter.audio import FloatArray, audio_info, load_audio
 from saberlm.infer.chroma import SUGGESTION, paint, sections
 from saberlm.infer.cover import draw_cover
 from saberlm.infer.declaration import program_version
@@ -198,7 +198,8 @@ def pack_level(
     if first is not None and tempo.events:
         first = TempoMap(bpm).to_beats(tempo.to_seconds(first))
     padding = plan_padding(bpm, offset_seconds, first)
-    samples = load_audio(song_path, _ANALYSIS_RATE)[0]
+    sound: list[FloatArray] = []
+    samples = load_audio(song_path, _ANALYSIS_RATE, keep=sound)[0]
     length = len(samples) / _ANALYSIS_RATE + padding.seconds
     changes = shift_beatmap(Beatmap(bpm_events=tempo.events), padding.beat_shift).bpm_events
     level_tempo = TempoMap(bpm, changes)
@@ -231,7 +232,7 @@ def pack_level(
         custom_data=_custom_data(seed, model_name, record or {}),
     )
     with tempfile.TemporaryDirectory(prefix="saberlm-") as folder:
-        audio = prepare_audio(song_path, padding.seconds, Path(folder))
+        audio = prepare_audio(song_path, padding.seconds, Path(folder), sound)
         write_level(out, info, difficulties, {info.audio_filename: audio, cover_name: cover_bytes})
     _log.info(
         "%s: %.3f s of silence in front (%s)", out, padding.seconds, audio_info(song_path).format

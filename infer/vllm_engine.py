@@ -100,7 +100,7 @@ class VllmEngine(Engine):
         Path(folder, "config.json").write_text(json.dumps(told), encoding="utf-8")
         self._desk = DESKS[folder] = Desk(lambda: plain_llama(model))
         self._names = map(str, count())
-        dtype = model.lm_head.weight.dtype
+        dtype = model.model.language_model.norm.weight.dtype
         head = text.head_dim or text.hidden_size // text.num_attention_heads
         token_bytes = 2 * text.num_hidden_layers * text.num_key_value_heads * head * dtype.itemsize
         self._llm = vllm.LLM(
@@ -202,7 +202,7 @@ class VllmEngine(Engine):
             detokenize=False,
             extra_args={ROW_ARGUMENT: name},
         )
-        dtype = self.model.lm_head.weight.dtype
+        dtype = self.model.model.language_model.norm.weight.dtype
         self._llm.llm_engine.add_request(name, {"prompt_embeds": prompt.to(dtype)}, params)
 
 

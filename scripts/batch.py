@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=1,
         metavar="N",
-        help="processes, each with its own model (with --ray: over all machines)",
+        help="processes, each with its own model (default: one a core on a CPU, else one; with"
+        " --ray: over all machines, default 1)",
     )
     parser.add_argument(
         "--rows",
@@ -66,13 +66,18 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from saberlm.infer.batch_requests import find_requests
-    from saberlm.infer.batch_run import BatchSettings, run_batch
+    from saberlm.infer.batch_run import BatchSettings, run_batch, usual_workers
 
+    workers = args.workers
+    if workers is None:
+        alone = args.ray is not None or args.device != "cpu" or args.engine != "native"
+        workers = 1 if alone else usual_workers()
     settings = BatchSettings(
         Path(args.out),
         args.model,
+        lora=args.lora,
         device=args.device,
-        workers=args.workers,
+        workers=workers,
         rows=args.rows,
         engine=args.engine,
         ray=args.ray,

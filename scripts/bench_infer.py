@@ -235,12 +235,12 @@ def _table(clock: Clock, made: list[GeneratedMap], song: Song) -> dict[str, Any]
 
 def _limits(loaded: LoadedModel, encoding: Any, request: MapRequest) -> dict[str, Any]:
     """The yardsticks: transformers on the same model, and the memory."""
-    import numpy as np
     import torch
 
-    from saberlm.infer.decoder import CompiledDecoder, make_decoder
+    from saberlm.infer.decoder import make_decoder
     from saberlm.infer.row_sampler import LIVE
     from saberlm.prompts.stream import MapPrompt
+    from saberlm.scripts.bench_steps import measure_steps
 
     model = loaded.model
     prompt = MapPrompt(
@@ -249,7 +249,9 @@ def _limits(loaded: LoadedModel, encoding: Any, request: MapRequest) -> dict[str
     context = len(prompt) + 4 * 60  # the header, and half of the bars that the decoder sees
     ids = torch.tensor([(prompt[-60:] * 20)[:context]], device=model.lm_head.weight.device)
     started, cpu = time.perf_counter(), time.process_time()
-    with torch.inference_mode():
+    device, dtype = model.lm_head.weight.device.type, model.model.language_model.norm.weight.dtype
+    mixed = torch.autocast(device, dtype, enabled=dtype != torch.float32)
+    with torch.inference_mode(), mixed:
         model.generate(
             ids,
             max_new_tokens=GENERATED_TOKENS,
@@ -264,59 +266,16 @@ def _limits(loaded: LoadedModel, encoding: Any, request: MapRequest) -> dict[str
         "context": context,
         "peak_memory_mb": _peak_mb(),
     }
-    said = [
+    said = (
         f"transformers.generate: {out['generate_tokens_per_second']:.0f} tokens/s,"
         f" {out['generate_tokens_per_cpu_second']:.0f} a CPU second ({context} tokens before it, no"
         " constraints)"
-    ]
-    decoder = make_decoder(model, LIVE)
-    if isinstance(decoder, CompiledDecoder):
-        bytes_read = decoder.weight_bytes + context * decoder.token_bytes
-        near = np.ones(decoder.weight_bytes // 4, np.float32)
-        far = np.ones(2**27, np.float32)
-        speeds = [_reading(array) for array in (near, far)]
-        out |= {"bytes_a_token": bytes_read, "cache_bandwidth": speeds[0], "bandwidth": speeds[1]}
-        said.append(
-            f"memory: {bytes_read / 1e6:.1f} MB a token; limit"
-            f" {speeds[1] / bytes_read:.0f} tokens/s from memory ({speeds[1] / 1e9:.1f} GB/s),"
-            f" {speeds[0] / bytes_read:.0f} where the weights stay in the processor's cache"
-            f" ({speeds[0] / 1e9:.1f} GB/s)"
-        )
-        # one step at this length, the others' noise apart: the quickest of many
-        decoder.resize(1)
-        piece = np.zeros((1, model.config.text_config.hidden_size), np.float32)
-        best = np.inf
-        for _ in range(200):
-            decoder.lengths[0] = context
-            started = time.perf_counter()
-            decoder.extend([0], [piece])
-            best = min(best, time.perf_counter() - started)
-        out["best_step_ms"] = 1000 * best
-        said.append(
-            f"one step of the decoder: {1000 * best:.3f} ms at best, {1 / best:.0f} tokens/s"
-        )
-    said.append(f"peak memory: {out['peak_memory_mb']:.0f} MB")
-    sys.stdout.write("\n".join(said) + "\n")
+    )
+    sys.stdout.write(said + "\n")
+    width = int(model.config.text_config.hidden_size)
+    out |= measure_steps(make_decoder(model, LIVE), [1, 4, 16], context, width)
+    sys.stdout.write(f"peak memory: {out['peak_memory_mb']:.0f} MB\n")
     return out
-
-
-def _reading(array: Any) -> float:
-    """Bytes a second at which one thread reads an array, at best."""
-    from numba import njit
-
-    @njit(fastmath=True)  # so that it adds many at a time
-    def total(numbers: Any) -> Any:
-        out = numbers[0]
-        for number in numbers:
-            out += number
-        return out
-
-    seconds = []
-    for _ in range(6):  # the first compiles
-        started = time.perf_counter()
-        total(array)
-        seconds.append(time.perf_counter() - started)
-    return float(array.nbytes / min(seconds))
 
 
 def _peak_mb() -> float:

@@ -157,7 +157,7 @@ def test_forty_minutes_are_refused_before_decoding(tmp_path, monkeypatch):
 def test_a_header_that_states_too_little_does_not_help(tmp_path, monkeypatch):
     path = write(tmp_path / "mix.wav", tone(6))
     minute = np.full(60 * RATE, 0.1, dtype=np.float32)
-    monkeypatch.setattr(audio, "_sndfile_blocks", lambda path: iter([minute] * 1000))
+    monkeypatch.setattr(audio, "_sndfile_blocks", lambda path: iter([minute[:, None]] * 1000))
     with pytest.raises(ValueError, match=r"at most 30 minutes .* goes on for at least 31"):
         load_audio(path, 22_050)
 

@@ -336,4 +336,12 @@ def test_the_command_says_by_its_exit_code_whether_any_failed(
     assert (told["made"], told["skipped"], told["failed"]) == (0, 1, 1)
     assert main([*command, str(songs / "more" / "nothing.wav"), "--nps", "99"]) == 1
     assert "nps" in capsys.readouterr().err
-    assert batch_run.weights_digest(model_dir) != ""
+    plain = batch_run.weights_digest(model_dir)
+    pack = tmp_path / "pack.safetensors"
+    packed = []
+    for content in (b"one", b"two"):
+        pack.write_bytes(content)
+        packed.append(batch_run.weights_digest(model_dir, str(pack)))
+    assert len({plain, *packed}) == 3
+    with pytest.raises(ValueError, match="expected a pack's file"):
+        batch_run.weights_digest(model_dir, str(tmp_path / "none"))

@@ -10,7 +10,8 @@ import torch
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.infer import kernels
-from saberlm.infer.decoder import CompiledDecoder, TorchDecoder, compiles, make_decoder
+from saberlm.infer.decoder import CompiledDecoder, compiles, make_decoder
+from saberlm.infer.torch_decoder import TorchDecoder
 
 LIVE = 700
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile as sf
 from synth import RATE, drums
 
-from saberlm.adapter.audio import is_ogg_vorbis, write_ogg_vorbis
+from saberlm.adapter.audio import is_ogg_vorbis, load_audio, write_ogg_vorbis
 from saberlm.infer.lead_in import (
     Padding,
     first_object_beat,
@@ -118,6 +118,18 @@ def test_padding_moves_the_sound_to_the_millisecond(
     loud = np.flatnonzero(np.abs(written[:, 0]) > 0.05)[0] / out_rate
     source = np.flatnonzero(np.abs(mono) > 0.05)[0] / rate
     assert loud - source == pytest.approx(0.75, abs=0.002)
+
+
+def test_a_song_decoded_before_is_not_decoded_again(tmp_path: Path) -> None:
+    song = tmp_path / "song.flac"
+    with sf.SoundFile(song, "w", RATE, 4) as file:  # more channels than a level has
+        file.write(np.repeat(drums(120, 0.5, seconds=6)[:, None], 4, axis=1))
+    kept: list[np.ndarray] = []
+    load_audio(song, 22_050, keep=kept)
+    (tmp_path / "again").mkdir()
+    wanted = prepare_audio(song, 0.3, tmp_path).read_bytes()
+    assert prepare_audio(song, 0.3, tmp_path / "again", kept).read_bytes() == wanted
+    assert sf.info(tmp_path / "song.egg").channels == 1
 
 
 def test_no_sound_file(tmp_path: Path) -> None:
