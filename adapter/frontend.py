@@ -235,13 +235,21 @@ def grid_frames(frames: np.ndarray, frame_rate: float, edges_seconds: np.ndarray
     return (np.diff(integral, axis=0) / width).astype(np.float32)
 
 
-def cell_edges(first_beat: float, num_beats: int) -> np.ndarray:
+def cell_edges(
+    first_beat: float, num_beats: int, cells_per_beat: int = GRID_PER_BEAT
+) -> np.ndarray:
     """Edges in beats of the grid cells of ``num_beats`` beats from ``first_beat``; cell i is
-    centred on tick i of 12 a beat."""
-    cells = np.arange(num_beats * GRID_PER_BEAT + 1) - 0.5
-    return first_beat + cells / GRID_PER_BEAT
+    centred on tick i of so many a beat."""
+    cells = np.arange(num_beats * cells_per_beat + 1) - 0.5
+    return first_beat + cells / cells_per_beat
 
 
-def grid_edges(bpm: float, offset_seconds: float, first_beat: float, num_beats: int) -> np.ndarray:
+def grid_edges(
+    bpm: float,
+    offset_seconds: float,
+    first_beat: float,
+    num_beats: int,
+    cells_per_beat: int = GRID_PER_BEAT,
+) -> np.ndarray:
     """The same edges in seconds, under a steady tempo with beat 0 at ``offset_seconds``."""
-    return offset_seconds + cell_edges(first_beat, num_beats) * 60.0 / bpm
+    return offset_seconds + cell_edges(first_beat, num_beats, cells_per_beat) * 60.0 / bpm

@@ -114,6 +114,7 @@ class SaberAudioTower(SaberPreTrainedModel):
             c.hidden_size,
             c.num_onset_layers,
             c.num_attention_heads,
+            latents_per_bar=c.latents_per_bar,
             window=2 * c.latents_per_bar,
             kernel_size=c.conv_kernel_size,
             dropout=float(c.dropout),
@@ -131,7 +132,7 @@ class SaberAudioTower(SaberPreTrainedModel):
         return self.resampler(hidden, audio_mask)
 
     def onsets(self, latents: Tensor, latent_mask: Tensor, conditions: Tensor) -> Tensor:
-        """Onset logits ``(B, N * 12, 2)``; see `saberlm.adapter.onset_head.OnsetHead`."""
+        """Onset logits ``(B, T, 2)`` of T ticks; see `saberlm.adapter.onset_head.OnsetHead`."""
         return self.onset_head(latents, latent_mask, conditions)
 
 

@@ -42,7 +42,7 @@ class DifficultyStream:
 
 @dataclass(frozen=True)
 class SongShard:
-    """A song's frames, grid and difficulties."""
+    """A song's frames, grid and difficulties; ``cells_per_beat`` of its grid."""
 
     key: str
     split: str
@@ -52,26 +52,28 @@ class SongShard:
     offset_seconds: float
     num_bars: int
     difficulties: tuple[DifficultyStream, ...]
+    cells_per_beat: int = GRID_PER_BEAT
 
     @property
     def has_audio(self) -> bool:
         """Whether the song itself was at hand; without it ``frames`` is empty."""
         return len(self.frames) > 0
 
-    def grid(self, first_bar: int, num_bars: int, shift_seconds: float = 0.0) -> np.ndarray:
+    def grid(self, first_bar: float, num_bars: int, shift_seconds: float = 0.0) -> np.ndarray:
         """Grid frames ``(num_bars * 48, D)`` of bars from ``first_bar`` (may reach outside the
-        song)."""
+        song, and begin within a bar)."""
         edges = grid_edges(
             self.bpm,
             self.offset_seconds + shift_seconds,
             first_bar * v.BEATS_PER_SEGMENT,
             num_bars * v.BEATS_PER_SEGMENT,
+            self.cells_per_beat,
         )
         return grid_frames(self.frames, self.frame_rate, edges)
 
     def sketch(self) -> np.ndarray:
         """Mean frame of every bar ``(K, D)``."""
-        cells = v.BEATS_PER_SEGMENT * GRID_PER_BEAT
+        cells = v.BEATS_PER_SEGMENT * self.cells_per_beat
         whole = self.grid(0, self.num_bars)
         return whole.reshape(self.num_bars, cells, -1).mean(1)
 

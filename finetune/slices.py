@@ -47,10 +47,11 @@ class Packed:
 
 
 def flux_of(mel: np.ndarray) -> np.ndarray:
-    """The flux bands of `LogMelFrontEnd` from its log-mel bands: ``(F, 80)`` -> ``(F, 40)``."""
+    """The flux bands of `LogMelFrontEnd` from its log-mel bands: ``(F, 80)`` -> ``(F, 40)``, and so
+    for any even number of bands."""
     before = np.concatenate([mel[:1], mel[:1], mel])[: len(mel)]
-    rise = np.maximum(mel - before, 0).reshape(len(mel), NUM_FLUX, 2).mean(2)
-    edge = np.full((1, NUM_FLUX), -np.inf, dtype=rise.dtype)
+    rise = np.maximum(mel - before, 0).reshape(len(mel), mel.shape[1] // 2, 2).mean(2)
+    edge = np.full((1, rise.shape[1]), -np.inf, dtype=rise.dtype)
     wide = np.concatenate([edge, rise, edge])
     return np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:])
 

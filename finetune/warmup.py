@@ -16,10 +16,19 @@ from transformers import Trainer, TrainingArguments
 
 from saberlm.adapter.modeling_saber import SaberAudioTower
 from saberlm.adapter.onset_head import onset_loss
-from saberlm.finetune.augment import augment_features, jitter_seconds
+from saberlm.finetune.augment import (
+    LOGMEL,
+    Augmentation,
+    Bands,
+    augment_features,
+    change_speed,
+    draw_speed,
+    jitter_seconds,
+)
 from saberlm.finetune.schedule import Clock
-from saberlm.finetune.shards import SongShard
+from saberlm.finetune.shards import DifficultyStream, SongShard
 from saberlm.finetune.windows import MARGIN_BARS, onset_targets, taught_bars
+from saberlm.prompts import vocab as v
 from saberlm.prompts.header import drop_fields, onset_conditions
 
 _log = logging.getLogger(__name__)
@@ -27,11 +36,12 @@ _log = logging.getLogger(__name__)
 
 class TowerWithOnsetLoss(nn.Module):
     """The tower as a trainer wants it: windows of songs in, loss out; the difficulties of a song
-    share its encoding."""
+    share its encoding. ``smoothing`` is `onset_loss`'s."""
 
-    def __init__(self, tower: SaberAudioTower) -> None:
+    def __init__(self, tower: SaberAudioTower, smoothing: float = 0.0) -> None:
         super().__init__()
         self.tower = tower
+        self.smoothing = smoothing
 
     def forward(
         self, audio_features: Tensor, rows: Tensor, conditions: Tensor, targets: Tensor
@@ -44,45 +54,87 @@ class TowerWithOnsetLoss(nn.Module):
         latents = latents[:, margin : latents.shape[1] - margin][rows]
         live = torch.ones(latents.shape[:2], dtype=torch.bool, device=latents.device)
         logits = self.tower.onsets(latents, live, conditions)
-        return {"loss": onset_loss(logits, targets)}
+        return {"loss": onset_loss(logits, targets, self.smoothing)}
 
 
 class OnsetCollator:
-    """Song numbers to batches of random windows with the targets of every difficulty."""
+    """Song numbers to batches of random windows with the targets of every difficulty.
 
-    def __init__(self, songs: list[SongShard], size: int, *, augment: bool, seed: int = 0) -> None:
+    Which windows come does not depend on how their sound is changed.
+
+    Args:
+        songs: the shards that the rows number.
+        size: bars a window.
+        augmentation: of the sound; None for windows as they are, the middle of each song.
+        seed: of windows and augmentation.
+        layout: of the features, for the augmentation.
+    """
+
+    def __init__(
+        self,
+        songs: list[SongShard],
+        size: int,
+        *,
+        augmentation: Augmentation | None,
+        seed: int = 0,
+        layout: tuple[Bands, ...] = LOGMEL,
+    ) -> None:
         self.songs = songs
         self.size = size
-        self.augment = augment
+        self.augmentation = augmentation
+        self.layout = layout
         self.random = Random(seed)
+        self.sound = Random(f"{seed} sound")
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
-        """See the class; without augmentation the window is the middle of the song."""
+        """See the class."""
         features, owners, conditions, targets = [], [], [], []
         for i, row in enumerate(rows):
             song = self.songs[row["song"]]
             last = max(1, song.num_bars - self.size // 2)
-            first = self.random.randrange(last) if self.augment else song.num_bars // 3
-            shift = jitter_seconds(self.random) if self.augment else 0.0
-            frames = song.grid(first - MARGIN_BARS, self.size + 2 * MARGIN_BARS, shift)
-            features.append(augment_features(frames, self.random) if self.augment else frames)
+            first = song.num_bars // 3 if self.augmentation is None else self.random.randrange(last)
+            song, beat, frames = self._hear(song, first)
+            features.append(frames)
             for stream in song.difficulties:
-                _, end = taught_bars(stream, song.num_bars)
-                bars = list(stream.bars[first : first + self.size])
-                bars += [np.zeros(0, np.int16)] * (self.size - len(bars))
-                learn = [first + k < end for k in range(self.size)]
                 asked = stream.conditions
-                if self.augment:
+                if self.augmentation is not None:
                     asked = drop_fields(asked, 0.2, self.random)
                 owners.append(i)
                 conditions.append(onset_conditions(asked))
-                targets.append(onset_targets(bars, learn))
+                targets.append(self._targets(song, stream, first, beat))
         return {
             "audio_features": torch.from_numpy(np.stack(features)),
             "rows": torch.tensor(owners),
             "conditions": torch.from_numpy(np.stack(conditions)),
             "targets": torch.from_numpy(np.stack(targets)),
         }
+
+    def _hear(self, song: SongShard, first: int) -> tuple[SongShard, int, np.ndarray]:
+        """The song at the speed that it is heard at, the beat of bar ``first`` that its window
+        begins on, and the window's features with margins."""
+        kinds = self.augmentation
+        reach = self.size + 2 * MARGIN_BARS
+        if kinds is None:
+            return song, 0, song.grid(first - MARGIN_BARS, reach)
+        if kinds.speed:
+            song = change_speed(song, draw_speed(self.sound))
+        beat = self.sound.randrange(v.BEATS_PER_SEGMENT) if kinds.bar_phase else 0
+        shift = jitter_seconds(self.sound) if kinds.jitter else 0.0
+        start = first - MARGIN_BARS + beat / v.BEATS_PER_SEGMENT
+        frames = song.grid(start, reach, shift)
+        return song, beat, augment_features(frames, self.sound, kinds, self.layout)
+
+    def _targets(
+        self, song: SongShard, stream: DifficultyStream, first: int, beat: int
+    ) -> np.ndarray:
+        """`onset_targets` of the window that begins on a beat of bar ``first``."""
+        _, end = taught_bars(stream, song.num_bars)
+        count = self.size + 1 if beat else self.size
+        bars = list(stream.bars[first : first + count])
+        bars += [np.zeros(0, np.int16)] * (count - len(bars))
+        targets = onset_targets(bars, [first + k < end for k in range(count)])
+        tick = beat * v.TICKS_PER_BEAT
+        return targets[tick : tick + self.size * v.TICKS_PER_SEGMENT]
 
 
 class _ClockTrainer(Trainer):
@@ -119,7 +171,10 @@ def warm_up(
     bf16: bool = True,
     use_cpu: bool = True,
     seed: int = 0,
-) -> None:
+    augmentation: Augmentation | None = None,
+    layout: tuple[Bands, ...] = LOGMEL,
+    smoothing: float = 0.0,
+) -> float:
     """Train the tower's onset head for some minutes or steps, in place.
 
     Args:
@@ -135,7 +190,14 @@ def warm_up(
         bf16: autocast to bf16.
         use_cpu: do not look for a GPU.
         seed: of order and augmentation.
+        augmentation: of the sound; None for `Augmentation`'s defaults.
+        layout: of the features, for the augmentation.
+        smoothing: of the targets, see `saberlm.adapter.onset_head.onset_loss`.
+
+    Returns:
+        The mean training loss.
     """
+    augmentation = augmentation or Augmentation()
     weights = [max(1, song.num_bars // size) for song in train]
     table = [i for i, n in enumerate(weights) for _ in range(n)]
     args = TrainingArguments(
@@ -160,17 +222,19 @@ def warm_up(
         seed=seed,
     )
     trainer = _ClockTrainer(
-        model=TowerWithOnsetLoss(tower),
+        model=TowerWithOnsetLoss(tower, smoothing),
         args=args,
         train_dataset=Dataset.from_dict({"song": table}),
         eval_dataset=Dataset.from_dict({"song": list(range(len(valid)))}),
-        data_collator=OnsetCollator(train, size, augment=True, seed=seed),
+        data_collator=OnsetCollator(
+            train, size, augmentation=augmentation, seed=seed, layout=layout
+        ),
         clock=Clock(minutes, max_steps, warmup_steps=60),
     )
-    check = OnsetCollator(valid, size, augment=False)
+    check = OnsetCollator(valid, size, augmentation=None)
     trainer.get_eval_dataloader = lambda *_: torch.utils.data.DataLoader(
         Dataset.from_dict({"song": list(range(len(valid)))}),
         batch_size=batch_size,
         collate_fn=check,
     )
-    trainer.train()
+    return float(trainer.train().training_loss)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+MORE_KINDS = ("noise", "codec", "speed", "bar_phase")
+
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="warm_tower", description=__doc__)
@@ -26,6 +28,13 @@ def main(argv: list[str] | None = None) -> int:
         metavar="MODEL",
         help="go on from a model's tower, or one made here (default: begin anew)",
     )
+    parser.add_argument(
+        "--augment",
+        nargs="+",
+        choices=MORE_KINDS,
+        default=[],
+        help="beside what nano's tower learned with, see saberlm.finetune.augment",
+    )
     args = parser.parse_args(argv)
     if args.steps <= 0 and args.minutes <= 0:
         parser.error("expected --steps or --minutes, found neither")
@@ -38,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from saberlm.adapter.configuration_saber import SaberAudioConfig
     from saberlm.adapter.modeling_saber import SaberAudioTower
+    from saberlm.finetune.augment import Augmentation
     from saberlm.finetune.shards import load_dataset
     from saberlm.finetune.tower import load_tower
     from saberlm.finetune.warmup import fit_feature_statistics, warm_up
@@ -65,6 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         max_steps=args.steps or None,
         learning_rate=args.learning_rate,
         seed=args.seed,
+        augmentation=Augmentation(**dict.fromkeys(args.augment, True)),
     )
     temporary = out / "tower.safetensors.partial"
     save_file({name: t.contiguous() for name, t in tower.state_dict().items()}, temporary)
