@@ -17,6 +17,7 @@ from saberlm.prompts.tempo import TempoMap
 
 MIN_REACTION, MAX_REACTION = 0.42, 1.2  # seconds; BS Map Check wants 420 ms or more
 OFFSET_STEP = 0.01  # beats
+MIN_JUMP_METRES = 18.4  # MapCheck wants 18 m or more; rounding of the offset takes a little
 
 _NJS_RANGE = {
     "Easy": (10, 12),
@@ -88,8 +89,8 @@ def choose_njs(
 
     Returns:
         NJS in halves inside the difficulty's range, with a reaction time in both tables' range (the
-        difficulty's where they disagree). Under about 40 BPM half a jump's floor of a quarter beat
-        may last longer than that.
+        difficulty's where they disagree), of which a jump of 18 m comes where it can. Under about
+        40 BPM half a jump's floor of a quarter beat may last longer than that.
 
     Raises:
         ValueError: unknown difficulty, or a number that is not finite or not in its range.
@@ -111,7 +112,9 @@ def choose_njs(
         low, high = _NJS_RANGE[difficulty]
         njs = min(max(round(speed_low + speed_high) / 2, low), high)
     low_time, high_time = _REACTION_RANGE[difficulty]
-    wanted = min(max((slow_low + slow_high) / 2000, low_time), high_time)
+    offset_free = half_jump_beats(njs, 0.0, bpm)  # refuses a speed of 0
+    wanted = max((slow_low + slow_high) / 2000, low_time, MIN_JUMP_METRES / 2 / njs)
+    wanted = min(wanted, high_time)
     wanted = min(max(wanted, MIN_REACTION), MAX_REACTION)
-    offset = wanted * bpm / 60 - half_jump_beats(njs, 0.0, bpm)
+    offset = wanted * bpm / 60 - offset_free
     return NoteJump(float(njs), round(round(offset / OFFSET_STEP) * OFFSET_STEP, 2) + 0.0)

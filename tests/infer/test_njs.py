@@ -39,6 +39,15 @@ def test_chosen_values_stay_in_range(difficulty: str, bpm: float, swings: float)
     assert jump.offset_beats == round(jump.offset_beats, 2)
 
 
+@pytest.mark.parametrize("difficulty", DIFFICULTIES)
+@pytest.mark.parametrize("bpm", [95, 128, 174])
+@pytest.mark.parametrize("swings", [0.5, 3, 5, 8, 12])
+def test_a_jump_is_as_long_as_map_check_wants(difficulty: str, bpm: float, swings: float) -> None:
+    jump = choose_njs(difficulty, swings, bpm)
+    seconds = reaction_time(jump.njs, bpm, jump.offset_beats)
+    assert 18 <= 2 * jump.njs * seconds <= 36
+
+
 def test_density_speeds_up_and_shortens() -> None:
     slow, fast = choose_njs("ExpertPlus", 3, 170), choose_njs("ExpertPlus", 12, 170)
     assert slow.njs < fast.njs
