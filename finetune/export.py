@@ -1,13 +1,15 @@
-"""From a training run to a model folder that ships: bf16 weights, and the densities measured on
-the training maps."""
+"""From a training run to a model folder that ships: bf16 weights, and the densities and the use of
+cuts measured on the training maps."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -16,9 +18,12 @@ from saberlm.adapter.on_base import LORA_CONFIG_NAME, WEIGHTS_NAME
 from saberlm.adapter.processing_saber import SaberFeatureExtractor, SaberProcessor, make_tokenizer
 from saberlm.finetune.resume import newest_checkpoint
 from saberlm.finetune.shards import SongShard
+from saberlm.infer.cut_balance import NUM_CUTS, count_cuts, human_shares
 from saberlm.prompts import vocab as v
 
 MAX_MEGABYTES = 45
+USUAL_NOTES = 300
+"""Notes that the usual shares of cuts count for beside a mapper's own."""
 
 
 def measure_densities(songs: list[SongShard]) -> dict[str, Any]:
@@ -44,6 +49,22 @@ def measure_densities(songs: list[SongShard]) -> dict[str, Any]:
         "median_nps": {name: round(float(np.median(x)), 2) for name, x in rates.items()},
         "notes_per_onset": {name: round(float(np.mean(x)), 3) for name, x in per_onset.items()},
     }
+
+
+def measure_cuts(songs: Sequence[SongShard]) -> dict[str, list[float]]:
+    """How often the maps of a difficulty use each cut (`saberlm.infer.cut_balance`), mixed with
+    what is usual where the maps are few."""
+    counts: dict[str, npt.NDArray[np.float64]] = defaultdict(lambda: np.zeros(NUM_CUTS))
+    for song in songs:
+        for stream in song.difficulties:
+            counts[stream.conditions.difficulty or ""] += count_cuts(stream.bars)
+    out = {}
+    for name, found in counts.items():
+        usual = human_shares(name)
+        if usual is not None:
+            shares = (found + USUAL_NOTES * usual) / (found.sum() + USUAL_NOTES)
+            out[name] = [round(float(share), 5) for share in shares]
+    return out
 
 
 def slim_model(run: Path, out: Path) -> float:
@@ -84,7 +105,7 @@ def export_model(run_final: Path, train: list[SongShard], out: Path) -> float:
 
     Args:
         run_final: folder that `saberlm.finetune.sft.run_sft` returned.
-        train: songs whose densities calibrate it.
+        train: songs whose densities and cuts calibrate it.
         out: folder to write.
 
     Returns:
@@ -94,7 +115,7 @@ def export_model(run_final: Path, train: list[SongShard], out: Path) -> float:
         ValueError: the weights are too large to ship.
     """
     model = SaberForConditionalGeneration.from_pretrained(run_final)
-    model.config.calibration = measure_densities(train)
+    model.config.calibration = {**measure_densities(train), "cut_shares": measure_cuts(train)}
     model.to(torch.bfloat16).save_pretrained(out)
     audio = model.config.audio_config
     SaberProcessor(

@@ -20,8 +20,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 from trl import SFTConfig
 
@@ -29,12 +27,11 @@ from saberlm.adapter.decoder_lora import read_lora
 from saberlm.adapter.loading import load_model
 from saberlm.adapter.style_pack import StylePack, check_name, save_pack, weights_fingerprint
 from saberlm.finetune.build import build_dataset
-from saberlm.finetune.export import measure_densities
+from saberlm.finetune.export import measure_cuts, measure_densities
 from saberlm.finetune.run_config import RunConfig
 from saberlm.finetune.sft import LORA_NAME, VALID_NAME, run_sft
 from saberlm.finetune.shards import INDEX_NAME, SongShard, load_dataset
 from saberlm.finetune.sources import MapSource, find_sources
-from saberlm.infer.cut_balance import NUM_CUTS, count_cuts, human_shares
 from saberlm.prompts.mapfile import read_level
 from saberlm.prompts.vocab import fingerprint
 
@@ -42,8 +39,6 @@ MIN_MAPS = 10
 """Maps of a mapper below which a pack is refused."""
 MIN_HELD_OUT, HELD_OUT_SHARE = 2, 8
 """So many maps, or one in so many, are not trained on and judge the pack."""
-USUAL_NOTES = 300
-"""Notes that the usual shares of cuts count for beside a mapper's own."""
 MIN_FOR_DENSITY = 3
 """Maps of a difficulty from which its density is the mapper's."""
 LEAST_GAIN = 0.005
@@ -187,7 +182,7 @@ def train_pack(
     }
     pack = StylePack(
         *(name, lora, weights_fingerprint(model.weights), _densities(songs)),
-        cut_shares=_cut_shares(songs),
+        cut_shares=measure_cuts(songs),
         about=about,
     )
     megabytes = save_pack(pack, out)
@@ -238,18 +233,3 @@ def _densities(songs: Sequence[SongShard]) -> dict[str, dict[str, float]]:
         what: {name: value for name, value in found.items() if counts[name] >= MIN_FOR_DENSITY}
         for what, found in measure_densities(list(songs)).items()
     }
-
-
-def _cut_shares(songs: Sequence[SongShard]) -> dict[str, list[float]]:
-    """How often the mapper uses each cut, mixed with what is usual where the maps are few."""
-    counts: dict[str, npt.NDArray[np.float64]] = defaultdict(lambda: np.zeros(NUM_CUTS))
-    for song in songs:
-        for stream in song.difficulties:
-            counts[stream.conditions.difficulty or ""] += count_cuts(stream.bars)
-    out = {}
-    for name, found in counts.items():
-        usual = human_shares(name)
-        if usual is not None:
-            shares = (found + USUAL_NOTES * usual) / (found.sum() + USUAL_NOTES)
-            out[name] = [round(float(share), 5) for share in shares]
-    return out
