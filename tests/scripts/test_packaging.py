@@ -85,3 +85,19 @@ def test_the_shipped_weights_fit_this_vocabulary() -> None:
     weights = ROOT / "adapter" / "pretrained" / "nano" / "model.safetensors"
     assert weights.stat().st_size < 45e6
     assert set(loaded.model.config.calibration) == {"median_nps", "notes_per_onset"}
+
+
+def test_the_shipped_option_shares_the_weights_of_nano() -> None:
+    from saberlm.adapter.loading import load_model
+    from saberlm.prompts.vocab import fingerprint
+
+    folder = ROOT / "adapter" / "pretrained" / "nano-dpo"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 2e6
+    plain, option = (load_model(name, fingerprint()).model for name in ("nano", "nano-dpo"))
+    moved = [
+        name
+        for (name, ours), theirs in zip(plain.named_parameters(), option.parameters(), strict=True)
+        if not ours.equal(theirs)
+    ]
+    assert moved
+    assert all("language_model" in name or "lm_head" in name for name in moved)
