@@ -19,7 +19,7 @@ from saberlm.prompts.beatmap import DIFFICULTIES
 def test_easier_maps_keep_to_the_rhythm_of_harder_ones(
     tiny_model: Any, tmp_path: Path, rhythm: str
 ) -> None:
-    noise = np.random.default_rng(3).normal(size=22_050 * 16).astype(np.float32) * 0.1
+    noise = np.random.default_rng(3).normal(size=22_050 * 48).astype(np.float32) * 0.1
     soundfile.write(tmp_path / "a.wav", noise, 22_050)
     mapper = Mapper(LoadedModel(tiny_model, LogMelFrontEnd(), "tiny"))
     level = mapper.map(
