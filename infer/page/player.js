@@ -56,7 +56,10 @@ export class Player {
     this.audio.preservesPitch = true;
     try {
       await this.audio.play();
-    } catch {
+    } catch (error) {
+      // a busy browser breaks a start off that a jump came right before: once more
+      const again = error.name === 'AbortError' && this.playing;
+      if (again) await this.audio.play().catch(() => {});
       this.playing = !this.audio.paused; // the browser wants a click first, or pause() came before
     }
   }

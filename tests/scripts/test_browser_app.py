@@ -145,6 +145,20 @@ def preview_of(page: Any, name: str = "sl-preview") -> Any:
     return frame
 
 
+def play_together(touched: Any, other: Any) -> None:
+    """Plays both; a browser that is short of time may not start a sound at the first click."""
+    for last in (False, False, True):
+        touched.click("#play")
+        try:
+            until(lambda: other.inner_text("#clock") > "0:01", "the other one to follow", 60)
+            return
+        except TimeoutError:
+            if last:
+                raise
+        if touched.locator("#play.playing").count():
+            touched.click("#play")
+
+
 def test_from_the_song_to_the_zip_with_a_stop_between(
     visit: Any, slowly: Any, studio: Any, tmp_path: Path
 ) -> None:
@@ -183,8 +197,7 @@ def test_from_the_song_to_the_zip_with_a_stop_between(
     page.wait_for_selector(".sl-pair")
     assert page.locator(".sl-level").count() == 2
     both = [preview_of(page, name) for name in ("sl-preview-before", "sl-preview")]
-    both[0].click("#play")
-    until(lambda: both[1].inner_text("#clock") > "0:01", "the other one to follow")
+    play_together(*both)
     both[1].click("#play")
     until(lambda: both[0].locator("#play.playing").count() == 0, "both to stop")
     page.set_viewport_size({"width": 390, "height": 844})
