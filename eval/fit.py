@@ -234,10 +234,8 @@ def _beats(beatmap: Beatmap) -> Floats:
 
 def _gestures(notes: NoteArrays) -> tuple[Bools, Bools]:
     """Which moments are doubles, and which have a high swing, (M,) each."""
-    count = len(notes.start)
-    hands = np.zeros((count, 2), dtype=bool)
-    hands[notes.moment, notes.color] = True
-    high = np.zeros(count, dtype=bool)
+    hands = notes.hands
+    high = np.zeros(len(hands), dtype=bool)
     high[notes.moment[notes.y == NUM_ROWS - 1]] = True
     for color in (0, 1):
         of_hand = notes.color == color

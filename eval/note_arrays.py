@@ -96,6 +96,13 @@ class NoteArrays:
             )
         )
 
+    @property
+    def hands(self) -> Bools:
+        """(M, 2) which hands play at each moment."""
+        found = np.zeros((len(self.start), 2), dtype=bool)
+        found[self.moment, self.color] = True
+        return found
+
     def folded(self) -> tuple[Ints, Ints]:
         """Columns and directions as if the right hand played all: the left hand's are mirrored."""
         right = self.color == 1

@@ -20,13 +20,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+from saberlm.finetune.ablation import SmallBudget, SmallRun, Split
 from saberlm.finetune.collator import DataCollatorForBeatmapModeling, window_table
 from saberlm.finetune.resume import EpochSampler
 from saberlm.finetune.run_config import RunConfig, new_config
 from saberlm.finetune.schedule import Clock
 from saberlm.finetune.shards import SongShard
 from saberlm.finetune.tower import load_tower
-from saberlm.finetune.tower_ablation import Split
 from saberlm.finetune.validation import validate
 from saberlm.prompts import vocab as v
 
@@ -37,13 +37,10 @@ _EVAL_BATCH = 8
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(SmallBudget):
     """What every run gets; ``valid_spans`` stretches of `SPAN_BARS` are reported."""
 
-    songs: int = 48
     steps: int = 150
-    batch_size: int = 4
-    learning_rate: float = 2e-3
     valid_spans: int = 24
     rate_warmup_steps: int = 20
 
@@ -101,32 +98,10 @@ VARIANTS = (
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one run came to; ``found`` is `validate`'s."""
+class Run(SmallRun):
+    """A run of a decoder; ``found`` is `validate`'s."""
 
-    variant: str
-    seed: int
-    budget: dict[str, Any]
-    weights: int
-    cpu_seconds: float
-    train_loss: float
     found: dict[str, float]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, row: dict[str, Any]) -> Run:
-        """What `to_json` made.
-
-        Raises:
-            ValueError: other fields.
-        """
-        try:
-            return cls(**row)
-        except TypeError as error:
-            raise ValueError(f"expected a run of ablate, found {sorted(row)}: {error}") from None
 
 
 def next_token_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:

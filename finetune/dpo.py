@@ -25,7 +25,6 @@ from trl import DPOConfig, DPOTrainer
 
 from saberlm.adapter.decoder_lora import (
     PREFERENCE_NAME,
-    DecoderLora,
     lora_of_state,
     merge_lora,
     read_lora,
@@ -366,6 +365,5 @@ def root_of(name_or_dir: str) -> str:
     if folder.name == name_or_dir:  # a shipped model, whose preference may come later
         return f"{name_or_dir}{SFT_SUFFIX}"
     if path.is_file() and not without_preference(name_or_dir):
-        lone: DecoderLora = read_lora(path)[0]
-        return lone.base
+        return read_lora(path)[0].base
     return name_or_dir if without_preference(name_or_dir) else str(folder.resolve())

@@ -7,9 +7,10 @@ counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -142,3 +143,13 @@ def read_held_out(
         left_out["song without a wanted difficulty"] += 1
         return None, +left_out
     return HeldOutSong(source, level.info.audio_filename, grid, level.info.bpm, maps), +left_out
+
+
+def songs_with(
+    sources: Iterable[MapSource], difficulty: str, split: str | None, most: int | None = None
+) -> list[HeldOutSong]:
+    """The first songs of a split (None: of all) that can be used in a difficulty, in order of their
+    keys; at most so many."""
+    own = sorted((one for one in sources if split in (None, one.split)), key=lambda s: s.key)
+    found = (song for one in own if (song := read_held_out(one, [difficulty])[0]) is not None)
+    return list(islice(found, most))

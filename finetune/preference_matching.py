@@ -62,14 +62,12 @@ def traits(bars: Bars) -> Floats:
     if beatmap is None or not beatmap.color_notes:
         return np.zeros(sum(TRAIT_GROUPS.values()))
     notes = note_arrays(beatmap)
-    hands = np.zeros((len(notes.start), 2), bool)
-    hands[notes.moment, notes.color] = True
     x, direction = notes.folded()
     cells = np.bincount(notes.y * NUM_COLUMNS + x, minlength=TRAIT_GROUPS["cells"])
     directions = np.bincount(direction, minlength=NUM_DIRECTIONS)
     others = np.array([len(beatmap.bombs), len(beatmap.obstacles)])
     shares = np.concatenate([cells, directions, others]) / len(notes)
-    return np.concatenate([[hands.all(axis=1).mean()], shares])
+    return np.concatenate([[notes.hands.all(axis=1).mean()], shares])
 
 
 def matched_pairs(

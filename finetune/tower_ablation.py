@@ -21,8 +21,9 @@ import torch
 from saberlm.adapter.configuration_saber import SaberAudioConfig
 from saberlm.adapter.modeling_saber import SaberAudioTower
 from saberlm.eval.bootstrap import mean_interval
+from saberlm.finetune.ablation import SmallBudget, SmallRun, Split
 from saberlm.finetune.augment import LOGMEL, NO_AUGMENTATION, Augmentation, Bands
-from saberlm.finetune.onset_report import HeardMap, from_json, hear_maps, to_json
+from saberlm.finetune.onset_report import HeardMap, from_json, hear_maps
 from saberlm.finetune.shards import SongShard
 from saberlm.finetune.slices import NUM_FLUX, NUM_MELS, flux_of
 from saberlm.finetune.warmup import fit_feature_statistics, warm_up
@@ -35,22 +36,10 @@ _HPSS_BANDS = 40
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What every run gets; steps of ``batch_size`` windows of ``window_bars`` bars."""
+class Budget(SmallBudget):
+    """What every run gets: steps of windows of ``window_bars`` bars."""
 
-    songs: int = 48
-    steps: int = 200
-    batch_size: int = 4
     window_bars: int = 8
-    learning_rate: float = 2e-3
-
-
-@dataclass(frozen=True)
-class Split:
-    """Songs to learn from and songs to report."""
-
-    train: Sequence[SongShard]
-    valid: Sequence[SongShard]
 
 
 @dataclass(frozen=True)
@@ -183,32 +172,15 @@ VARIANTS = (
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one run came to; ``train_loss`` is the mean over its steps."""
+class Run(SmallRun):
+    """A run of a tower."""
 
-    variant: str
-    seed: int
-    budget: dict[str, Any]
-    weights: int
-    cpu_seconds: float
-    train_loss: float
     maps: tuple[HeardMap, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self) | {"maps": to_json(self.maps)}
-
     @classmethod
-    def from_json(cls, row: dict[str, Any]) -> Run:
-        """What `to_json` made.
-
-        Raises:
-            ValueError: other fields.
-        """
-        try:
-            return cls(**{**row, "maps": tuple(from_json(row["maps"]))})
-        except (TypeError, KeyError) as error:
-            raise ValueError(f"expected a run of ablate, found {sorted(row)}: {error}") from None
+    def values(cls, row: dict[str, Any]) -> dict[str, Any]:
+        """See `SmallRun.values`."""
+        return {**row, "maps": tuple(from_json(row["maps"]))}
 
 
 def changed_songs(variant: TowerVariant, songs: Sequence[SongShard]) -> list[SongShard]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ import numpy.typing as npt
 from saberlm.prompts.beatmap import Beatmap, LightEvent
 from saberlm.prompts.extra_fields import CUSTOM_DATA
 from saberlm.prompts.tempo import TempoMap
+
+if TYPE_CHECKING:
+    from saberlm.infer.pipeline import Song
 
 Pair = tuple[str, str]
 """Colours of what the game plays in the environment's left colour and in its right one."""
@@ -109,6 +113,11 @@ class Section:
     beat: float
     level: int
     turn: int
+
+
+def sections_of(song: Song) -> list[Section]:
+    """A song's sections, in its beats."""
+    return sections(song.samples, song.sample_rate, song.tempo, -song.offset_seconds)
 
 
 def sections(

@@ -60,9 +60,13 @@ def human_shares(difficulty: str) -> Shares | None:
     cuts, counts = usual.pooled.histograms["cuts"]
     shares = np.zeros(NUM_CUTS)
     shares[cuts] = counts
-    shares = np.maximum(shares / shares.sum(), LEAST_SHARE)
-    out: Shares = shares / shares.sum()
-    return out
+    return _floored(shares / shares.sum())
+
+
+def _floored(shares: Shares) -> Shares:
+    """No share below `LEAST_SHARE`, all summing to 1."""
+    out: Shares = np.maximum(shares, LEAST_SHARE)
+    return out / out.sum()
 
 
 def balanced_shares(given: Mapping[str, Sequence[float]], difficulty: str) -> Shares | None:
@@ -79,8 +83,7 @@ def balanced_shares(given: Mapping[str, Sequence[float]], difficulty: str) -> Sh
             f"style pack: expected {NUM_CUTS} shares of cuts of {difficulty}, found"
             f" {len(shares)} numbers: likely a damaged file"
         )
-    out: Shares = np.maximum(shares, LEAST_SHARE)
-    return out / out.sum()
+    return _floored(shares)
 
 
 def count_cuts(bars: Iterable[Sequence[int] | npt.NDArray[np.integer[Any]]]) -> Shares:

@@ -13,10 +13,14 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from saberlm.infer.chroma import Section
+from saberlm.infer.chroma import Section, sections_of
 from saberlm.prompts.beatmap import NUM_COLUMNS, Beatmap, Obstacle
 from saberlm.prompts.tempo import TempoMap
+
+if TYPE_CHECKING:
+    from saberlm.infer.pipeline import Song
 
 DECORATIONS = ("none", "low", "medium", "high")
 BEATS_APART: Mapping[str, tuple[float | None, float | None, float | None]] = {
@@ -33,6 +37,17 @@ NOTE_SECONDS = 0.3
 """From a pillar to the next thing in its lane, either side."""
 WALL_SECONDS = 1.0
 """From a pillar to a wall of the map itself, either side."""
+
+
+def decorated(
+    beatmaps: Mapping[str, Beatmap], amount: str | None, song: Song
+) -> dict[str, Beatmap]:
+    """A song's maps, in its beats, with pillars by its sections; as they are where none are asked
+    for (None)."""
+    if amount in (None, "none"):
+        return dict(beatmaps)
+    parts = sections_of(song)
+    return {name: decorate(one, str(amount), parts, song.tempo) for name, one in beatmaps.items()}
 
 
 def decorate(beatmap: Beatmap, amount: str, parts: Sequence[Section], tempo: TempoMap) -> Beatmap:

@@ -122,24 +122,34 @@ class Row:
             bpm = request.conditions.bpm or DEFAULT_BPM
             difficulty = check_difficulty(request.conditions.difficulty)
             play = RowPlayability(params.playability, bpm, difficulty)
+        # last: what it rules out, no other may bring back
+        every = [*self._own_biases(), *biases, LightLimit()]
+        self.sampler = RowSampler(params, request.seed, play, every)
+        if self.rhythm is not None:
+            self.rhythm.after(0, 0)
+
+    def _own_biases(self) -> list[LogitBias]:
+        """What moves this row's logits by its settings and its request."""
+        request, params = self.request, self.params
         own: list[LogitBias] = []
         if params.motif > 0:
             own.append(MotifMemory(params.motif))
-        shares = balanced_shares(request.cut_shares, request.conditions.difficulty or "Expert")
         # a map at hand has a taste of its own
-        alone = request.context is None and not any(map(len, request.fixed.values()))
-        if params.cut_balance > 0 and shares is not None and alone:
-            own.append(CutBalance(shares, params.cut_balance))
+        if (
+            params.cut_balance > 0
+            and request.context is None
+            and not any(map(len, request.fixed.values()))
+        ):
+            difficulty = request.conditions.difficulty or "Expert"
+            shares = balanced_shares(request.cut_shares, difficulty)
+            own += [] if shares is None else [CutBalance(shares, params.cut_balance)]
         if params.repetition_penalty != 1:
             own.append(PatternPenalty(params))
         own += [AmountBias(kind, amount) for kind, amount in sorted(request.amounts.items())]
         if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
             heard = request.onset_logits[:, 0].float().cpu().numpy()
             own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis))
-        # last: what it rules out, no other may bring back
-        self.sampler = RowSampler(params, request.seed, play, [*own, *biases, LightLimit()])
-        if self.rhythm is not None:
-            self.rhythm.after(0, 0)
+        return own
 
     @property
     def done(self) -> bool:

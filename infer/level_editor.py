@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from saberlm.infer.amounts import held_to
-from saberlm.infer.chroma import CHROMA, Section, paint, sections
+from saberlm.infer.chroma import CHROMA, paint, sections_of
 from saberlm.infer.constraints import withheld_in_v2
 from saberlm.infer.declaration import declared
-from saberlm.infer.decoration import decorate
+from saberlm.infer.decoration import decorated
 from saberlm.infer.engine import SongEncoding
 from saberlm.infer.level_edits import (
     EditedDifficulty,
@@ -235,9 +235,8 @@ class LevelEditor:
                 self.mapper.engine, [task], self.request.sampling, self._progress(done, total)
             )
             done += task.request.num_bars
-            decorated = self.request.decorative_walls or "none"
-            if decorated != "none":
-                merged = decorate(merged, decorated, self._sections(where), where.song.tempo)
+            walls = self.request.decorative_walls
+            merged = decorated({name: merged}, walls, where.song)[name]
             playable: dict[str, Any] = {
                 group: tuple(map(where.to_level, getattr(merged, group))) for group in PLAYABLE
             }
@@ -398,16 +397,11 @@ class LevelEditor:
             out[name] = EditedDifficulty(name, change, one.seconds, counts)
         return out
 
-    def _sections(self, where: LevelSong) -> list[Section]:
-        """The song's sections, in the song's beats."""
-        song = where.song
-        return sections(song.samples, song.sample_rate, song.tempo, -song.offset_seconds)
-
     def _painted(self, change: Change, where: LevelSong) -> Change:
         """The change with Chroma colours on its new lights, where they are asked for."""
         if self.request.chroma is None or not change.added.lights:
             return change
-        parts = [replace(part, beat=part.beat + where.shift) for part in self._sections(where)]
+        parts = [replace(part, beat=part.beat + where.shift) for part in sections_of(where.song)]
         return replace(change, added=paint(change.added, self.request.chroma, parts))
 
     def _changed(self, made: Sequence[_Work], what: str, *, keep: bool = False) -> EditedLevel:

@@ -29,8 +29,7 @@ from typing import Any
 from saberlm.adapter.audio import load_audio
 from saberlm.adapter.loading import LoadedModel, load_model
 from saberlm.adapter.style_pack import read_pack, with_pack
-from saberlm.infer.chroma import sections
-from saberlm.infer.decoration import decorate
+from saberlm.infer.decoration import decorated
 from saberlm.infer.engine import Engine
 from saberlm.infer.level_request import LevelRequest, as_request
 from saberlm.infer.live import LiveMap
@@ -295,13 +294,7 @@ class Mapper:
             for name in names
         }
         beatmaps = {name: made[name].beatmap for name in names}
-        wanted = heard.request.decorative_walls or "none"
-        if wanted != "none":
-            song = heard.song
-            parts = sections(song.samples, song.sample_rate, song.tempo, -song.offset_seconds)
-            beatmaps = {
-                name: decorate(one, wanted, parts, song.tempo) for name, one in beatmaps.items()
-            }
+        beatmaps = decorated(beatmaps, heard.request.decorative_walls, heard.song)
         return MappedLevel(
             heard.request,
             heard.tempo,

@@ -112,9 +112,9 @@ def choose_njs(
         low, high = _NJS_RANGE[difficulty]
         njs = min(max(round(speed_low + speed_high) / 2, low), high)
     low_time, high_time = _REACTION_RANGE[difficulty]
-    offset_free = half_jump_beats(njs, 0.0, bpm)  # refuses a speed of 0
+    half_jump = half_jump_beats(njs, 0.0, bpm)  # refuses a speed of 0
     wanted = max((slow_low + slow_high) / 2000, low_time, MIN_JUMP_METRES / 2 / njs)
     wanted = min(wanted, high_time)
     wanted = min(max(wanted, MIN_REACTION), MAX_REACTION)
-    offset = wanted * bpm / 60 - offset_free
+    offset = wanted * bpm / 60 - half_jump
     return NoteJump(float(njs), round(round(offset / OFFSET_STEP) * OFFSET_STEP, 2) + 0.0)

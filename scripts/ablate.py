@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from saberlm.finetune.ablation import Split
     from saberlm.finetune.shards import SongShard
-    from saberlm.finetune.tower_ablation import Split
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -105,8 +105,8 @@ def _part(name: str) -> Any:
 
 
 def _load(folder: Path, songs: int, valid_songs: int) -> Split:
+    from saberlm.finetune.ablation import Split
     from saberlm.finetune.shards import load_dataset
-    from saberlm.finetune.tower_ablation import Split
 
     return Split(
         spread(load_dataset(folder, "train"), songs),

@@ -98,14 +98,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _songs(sources: Sequence[Any], args: argparse.Namespace) -> list[HeldOutSong]:
     """The first songs of the split with the difficulty, in order of their keys."""
-    from saberlm.finetune.held_out import read_held_out
+    from saberlm.finetune.held_out import songs_with
 
-    songs: list[HeldOutSong] = []
-    for source in sorted((one for one in sources if one.split == args.split), key=lambda s: s.key):
-        if len(songs) == args.n:
-            break
-        song = read_held_out(source, [args.difficulty])[0]
-        songs += [song] if song is not None else []
+    songs = songs_with(sources, args.difficulty, args.split, args.n)
     if not songs:
         raise ValueError(
             f"expected songs of split {args.split!r} with {args.difficulty} in {args.maps}, found"

@@ -117,13 +117,10 @@ def _pack(args: argparse.Namespace) -> dict[str, Rows]:
 
 def _songs(args: argparse.Namespace, maps: Path, split: str | None) -> list[HeldOutSong]:
     """The songs of a split (None: all) with the difficulty, in order of their keys."""
-    from saberlm.finetune.held_out import read_held_out
+    from saberlm.finetune.held_out import songs_with
     from saberlm.finetune.sources import find_sources
 
-    sources = [one for one in find_sources(maps, args.work) if split in (None, one.split)]
-    wanted = [args.difficulty]
-    found = (read_held_out(one, wanted)[0] for one in sorted(sources, key=lambda s: s.key))
-    songs = [one for one in found if one is not None]
+    songs = songs_with(find_sources(maps, args.work), args.difficulty, split)
     if len(songs) < 2:
         raise ValueError(
             f"{maps}: expected songs with {args.difficulty} to measure with, found {len(songs)}:"

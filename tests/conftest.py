@@ -23,6 +23,29 @@ def tiny_model():
     return model
 
 
+@pytest.fixture
+def make_pack(tiny_model):
+    """Style packs of a saved tiny model: one matrix grows by ``fill * fill`` in every place."""
+    import torch
+
+    from saberlm.adapter.decoder_lora import lora_of_state
+    from saberlm.adapter.loading import load_model
+    from saberlm.adapter.style_pack import StylePack, weights_fingerprint
+    from saberlm.prompts.vocab import fingerprint
+
+    def make(part, folder, name, fill, **told):
+        weight = tiny_model.get_parameter(f"{part}.weight")
+        state = {
+            f"{part}.lora_A.default.weight": torch.full((2, weight.shape[1]), fill),
+            f"{part}.lora_B.default.weight": torch.full((weight.shape[0], 2), fill),
+        }
+        lora = lora_of_state(state, 0.5, "tiny", tiny_model)
+        weights = weights_fingerprint(load_model(folder, fingerprint()).weights)
+        return StylePack(name, lora, weights, **told)
+
+    return make
+
+
 def tiny_config(resampler: str = "perceiver", **audio):
     from transformers import AutoConfig
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from saberlm.adapter.decoder_lora import lora_of_state, save_lora
+from saberlm.adapter.decoder_lora import save_lora
 from saberlm.adapter.loading import load_model
 from saberlm.adapter.style_pack import (
     StylePack,
@@ -19,7 +19,6 @@ from saberlm.adapter.style_pack import (
     packs_folder,
     read_pack,
     save_pack,
-    weights_fingerprint,
     with_pack,
 )
 from saberlm.infer.mapper import Mapper
@@ -40,16 +39,15 @@ def model_dir(tiny_model: Any, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pack(tiny_model: Any, model_dir: Path) -> StylePack:
-    weight = tiny_model.get_parameter(f"{PART}.weight")
-    state = {
-        f"{PART}.lora_A.default.weight": torch.ones(2, weight.shape[1]),
-        f"{PART}.lora_B.default.weight": torch.ones(weight.shape[0], 2),
-    }
-    lora = lora_of_state(state, 0.5, "tiny", tiny_model)
-    weights = weights_fingerprint(load_model(model_dir, fingerprint()).weights)
+def pack(make_pack: Any, model_dir: Path) -> StylePack:
     densities = {"median_nps": {"Hard": 3.5}, "notes_per_onset": {"Hard": 1.5}}
-    return StylePack("Some One", lora, weights, densities, {"Hard": [0.5, 0.5]}, {"maps": 12})
+    made: StylePack = make_pack(
+        *(PART, model_dir, "Some One", 1.0),
+        densities=densities,
+        cut_shares={"Hard": [0.5, 0.5]},
+        about={"maps": 12},
+    )
+    return made
 
 
 def test_it_is_merged_into_its_own_model(

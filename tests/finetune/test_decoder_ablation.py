@@ -9,8 +9,8 @@ import torch
 from saberlm.adapter.configuration_saber import SaberAudioConfig
 from saberlm.adapter.modeling_saber import SaberAudioTower
 from saberlm.finetune import decoder_ablation as ablation
+from saberlm.finetune.ablation import Split
 from saberlm.finetune.shards import SongShard, load_dataset
-from saberlm.finetune.tower_ablation import Split
 from saberlm.prompts import vocab as v
 
 TINY = {

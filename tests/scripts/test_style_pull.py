@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import torch
 
-from saberlm.adapter.decoder_lora import lora_of_state
-from saberlm.adapter.loading import load_model
-from saberlm.adapter.style_pack import StylePack, save_pack, weights_fingerprint
+from saberlm.adapter.style_pack import save_pack
 from saberlm.prompts.beatmap import Beatmap, ColorNote, Difficulty, LevelInfo
 from saberlm.prompts.mapfile import write_level
-from saberlm.prompts.vocab import fingerprint
 from saberlm.scripts import style_pull
 
 RATE, BPM = 24_000, 150.0
@@ -56,7 +52,11 @@ def test_the_nearer_map_has_the_gain() -> None:
 
 
 def test_references_and_packs_are_measured(
-    maps: Path, tiny_model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    maps: Path,
+    tiny_model: Any,
+    make_pack: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     model = tmp_path / "tiny"
     copy.deepcopy(tiny_model).save_pretrained(model)
@@ -66,14 +66,8 @@ def test_references_and_packs_are_measured(
     assert "| the reference | 2, 4 |" in told
     found = json.loads((tmp_path / "out.json").read_text())
     assert found.keys() == {"the reference", "another reference"}
-    weight = tiny_model.get_parameter(f"{PART}.weight")
-    state = {
-        f"{PART}.lora_A.default.weight": torch.zeros(1, weight.shape[1]),
-        f"{PART}.lora_B.default.weight": torch.zeros(weight.shape[0], 1),
-    }
-    lora = lora_of_state(state, 1.0, "tiny", tiny_model)
-    weights = weights_fingerprint(load_model(model, fingerprint()).weights)
-    save_pack(StylePack("none", lora, weights), tmp_path / "none.safetensors")
+    none = make_pack(PART, model, "none", 0.0)
+    save_pack(none, tmp_path / "none.safetensors")
     pack = ["--lora", str(tmp_path / "none.safetensors"), "--toward", str(maps)]
     assert style_pull.main([*words, *pack, "--json", str(tmp_path / "out.json")]) == 0
     (rows,) = json.loads((tmp_path / "out.json").read_text()).values()
