@@ -24,7 +24,8 @@ from saberlm.finetune.collator import DataCollatorForBeatmapModeling, collate, w
 from saberlm.finetune.shards import SongShard
 from saberlm.finetune.tower import all_latents
 from saberlm.finetune.windows import WindowRow
-from saberlm.infer.motif import CHANNELS, MOST_SEEN, ChannelMemory, channel_tokens
+from saberlm.infer.likeness import Echoes, echoes
+from saberlm.infer.motif import CHANNELS, ChannelMemory, channel_tokens
 from saberlm.prompts import vocab as v
 
 ROUNDS = 8
@@ -70,9 +71,12 @@ def collect_guesses(
     rows = list(zip(table["song"], table["difficulty"], table["bar"], strict=True))
     Random(seed).shuffle(rows)
     places = bool(model.config.audio_places)
-    heard = None
-    if model.config.tick_latents and not places:
-        heard = all_latents(model.model.audio_tower, songs)
+    latents = all_latents(model.model.audio_tower, songs)
+    heard = latents if model.config.tick_latents and not places else None
+    alike = [
+        None if one is None else echoes(one.reshape(song.num_bars, -1))
+        for song, one in zip(songs, latents, strict=True)
+    ]
     # as maps are made (`saberlm.infer.lighting`): notes without lights, lights to given notes
     collators = {
         "notes": DataCollatorForBeatmapModeling(songs, size, augment=False, places=places),
@@ -89,7 +93,7 @@ def collect_guesses(
     found: dict[str, list[Guess]] = {channel: [] for channel in CHANNELS}
     for (song, difficulty), here in chances.items():
         bars = songs[song].difficulties[difficulty].bars
-        for channel, place, memory in _memory_tries(bars):
+        for channel, place, memory in _memory_tries(bars, alike[song]):
             if (channel, place) in here:
                 found[channel].append(Guess(song, here[channel, place], memory))
     return found
@@ -120,9 +124,11 @@ def _decoder_chances(
     return out
 
 
-def _memory_tries(bars: Iterable[np.ndarray]) -> Iterable[tuple[str, Place, Tries]]:
+def _memory_tries(
+    bars: Iterable[np.ndarray], echoes: Echoes | None
+) -> Iterable[tuple[str, Place, Tries]]:
     """What the memory says of every token of a channel, having heard all before it."""
-    memories = {c: ChannelMemory(c) for c in CHANNELS}
+    memories = {c: ChannelMemory(c, echoes) for c in CHANNELS}
     of_token = {int(t): c for c in CHANNELS for t in channel_tokens(c)}
     positions = v.block_range("position")
     for bar, tokens in enumerate(bars):
@@ -135,9 +141,8 @@ def _memory_tries(bars: Iterable[np.ndarray]) -> Iterable[tuple[str, Place, Trie
             if channel is None:
                 continue
             tries = []
-            for order, counts in memories[channel].followers(tick):
-                total = sum(counts.values())
-                tries.append((order, min(total, MOST_SEEN), counts[token] / total))
+            for order, seen, counts in memories[channel].followers(tick):
+                tries.append((order, seen, counts.get(token, 0) / sum(counts.values())))
             yield channel, (bar, places[channel]), tuple(tries)
             places[channel] += 1
             memories[channel].say(token, tick)

@@ -253,7 +253,7 @@ def _sampled_pairs(
     stretches = preference_samples.choose_stretches(
         wanted[: settings.songs], settings.windows, Random(f"{settings.seed} windows")
     )
-    params = SamplingParams(playability="off", seed=settings.seed)
+    params = SamplingParams(playability="off", refrain=0, seed=settings.seed)
 
     def part(at: Stretch) -> Path:
         where = f"{at.song.key} {at.difficulty} {at.split_bar}"

@@ -9,6 +9,8 @@ plans: shifted so that doubles as frequent as usual stay so.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +20,13 @@ MOST = 2.5
 """Deviations from the mean that count."""
 USUAL_SHARE = 0.2
 """Of moments at which both hands play (human train maps of Normal to Expert+: .19 to .22)."""
+
+HOLD = 2.0
+"""Nats for each that doubles are too frequent by."""
+MEMORY_MOMENTS = 128.0
+"""What was said counts less by 1/e after as many moments."""
+PRIOR_MOMENTS = 24.0
+"""Moments of the share wanted that are taken as said."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -62,13 +71,21 @@ class EmphasisBias:
         logits: of `sureness`.
         planned: of `sureness`.
         nats: for each deviation.
+        share: of moments that doubles are held to; None: to none.
     """
 
     def __init__(
-        self, logits: npt.NDArray[np.floating], planned: npt.NDArray[np.bool_], nats: float
+        self,
+        logits: npt.NDArray[np.floating],
+        planned: npt.NDArray[np.bool_],
+        nats: float,
+        share: float | None = None,
     ) -> None:
         moved = nats * sureness(logits, planned)
         self._nats = (moved + _shift(moved[planned])).astype(np.float32)
+        self._share = share
+        self._left = float(np.exp(-1 / MEMORY_MOMENTS))
+        self._moments, self._doubles = 0.0, 0.0
         self._tick = -1
         self._hands: set[int] = set()
 
@@ -77,11 +94,25 @@ class EmphasisBias:
         if tick == self._tick and len(self._hands) == 1 and tick < len(self._nats):
             (hand,) = self._hands
             first = _NOTES.start + (1 - hand) * _HAND
-            logits[first : first + _HAND] += self._nats[tick]
+            logits[first : first + _HAND] += self._nats[tick] + self._held()
 
     def say(self, token: int, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         if tick != self._tick:
             self._tick, self._hands = tick, set()
-        if token in _NOTES:
-            self._hands.add((token - _NOTES.start) // _HAND)
+        if token not in _NOTES:
+            return
+        before = len(self._hands)
+        self._hands.add((token - _NOTES.start) // _HAND)
+        if not before:
+            self._moments = self._moments * self._left + 1
+            self._doubles *= self._left
+        elif len(self._hands) > before:
+            self._doubles += 1
+
+    def _held(self) -> float:
+        """Nats that bring doubles back to their share."""
+        if self._share is None:
+            return 0.0
+        said, wanted = self._doubles + PRIOR_MOMENTS * self._share, self._moments + PRIOR_MOMENTS
+        return HOLD * math.log(self._share * wanted / said)

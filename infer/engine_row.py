@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,10 @@ from saberlm.infer.density import DensityControl
 from saberlm.infer.emphasis import EmphasisBias
 from saberlm.infer.hazard import BarHazard
 from saberlm.infer.light_limit import LightLimit
+from saberlm.infer.likeness import Echoes, echoes
 from saberlm.infer.motif import MotifMemory
 from saberlm.infer.playability import RowPlayability, check_difficulty
+from saberlm.infer.refrain import plan_refrains
 from saberlm.infer.rhythm import RhythmPlan
 from saberlm.infer.row_sampler import LogitBias, RowSampler
 from saberlm.infer.sampling import PatternPenalty, SamplingParams
@@ -42,6 +45,12 @@ class SongEncoding:
     embeds: Tensor
     sketch: Tensor
     num_bars: int
+
+    @cached_property
+    def echoes(self) -> Echoes:
+        """Which of its bars sound alike."""
+        latents = self.latents.float().cpu().numpy()
+        return echoes(latents.reshape(self.num_bars, -1))
 
 
 @dataclass
@@ -133,13 +142,13 @@ class Row:
         request, params = self.request, self.params
         own: list[LogitBias] = []
         if params.motif > 0:
-            own.append(MotifMemory(params.motif))
+            alike = request.song.echoes
+            chance = np.random.default_rng([request.seed, 11])
+            plan = plan_refrains(alike, chance, params.refrain)
+            own.append(MotifMemory(params.motif, echoes=alike, plan=plan))
         # a map at hand has a taste of its own
-        if (
-            params.cut_balance > 0
-            and request.context is None
-            and not any(map(len, request.fixed.values()))
-        ):
+        taste = request.context is not None or any(map(len, request.fixed.values()))
+        if params.cut_balance > 0 and not taste:
             difficulty = request.conditions.difficulty or "Expert"
             shares = balanced_shares(request.cut_shares, difficulty)
             own += [] if shares is None else [CutBalance(shares, params.cut_balance)]
@@ -148,7 +157,9 @@ class Row:
         own += [AmountBias(kind, amount) for kind, amount in sorted(request.amounts.items())]
         if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
             heard = request.onset_logits[:, 0].float().cpu().numpy()
-            own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis))
+            free = taste or "doubles" in (request.conditions.style or "")
+            share = None if free else self.rhythm.per_onset - 1
+            own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis, share))
         return own
 
     @property

@@ -9,9 +9,10 @@ their mirror image with the hands swapped. The chance of a token is mixed up thr
     p_n = (1 - w_n,c) p_(n-1) + w_n,c * (share of the token among what followed the context)
 
 w_n,c being learnt for the order n and the c times the context was seen
-(`saberlm.finetune.fit_motif`). This is the mixing of Jelinek and Mercer (1980), on a cache as in
-Kuhn and De Mori, "A cache-based natural language model" (1990). How likely the channel itself is
-stays the decoder's.
+(`saberlm.finetune.fit_motif`). Before the shortest context come the guesses of
+`saberlm.infer.refrain`, by how far each is trusted. This is the mixing of Jelinek and Mercer
+(1980), on a cache as in Kuhn and De Mori, "A cache-based natural language model" (1990). How likely
+the channel itself is stays the decoder's.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from saberlm.infer.likeness import Echoes
+from saberlm.infer.refrain import PLANNED, RefrainMemory
 from saberlm.prompts import vocab as v
 from saberlm.prompts.mirror import mirrored_note_token
 
@@ -46,8 +49,16 @@ CHANNELS: Mapping[str, tuple[str, ...]] = {
 }
 WEIGHTS_FILE = Path(__file__).parent / "pretrained" / "motif" / "weights.json"
 
+PLANNED_WEIGHT = 0.95
+"""Of a guess in a refrain."""
+SECOND_HAND_NATS = 4.0
+"""By which a refrain's doubles and single notes come again as such."""
+
 Weights = Mapping[tuple[int, int], float]
+"""By order and how often its context was seen; for guesses by their kind and level."""
 Context = tuple[tuple[int, int], ...]
+Follower = tuple[int, int, Mapping[int, int]]
+"""An order, how often its context was seen (or how far a guess is trusted), and what followed."""
 
 
 @cache
@@ -72,11 +83,18 @@ class ChannelMemory:
 
     Args:
         channel: which.
+        echoes: which bars of the song sound alike; None where nothing is known of its sound.
+        plan: which of them are refrains (`saberlm.infer.refrain.plan_refrains`).
     """
 
-    def __init__(self, channel: str) -> None:
+    def __init__(
+        self, channel: str, echoes: Echoes | None = None, plan: npt.NDArray[np.int64] | None = None
+    ) -> None:
         self.orders = ORDERS[channel]
         self.mirrored = channel == "notes"
+        self.refrain = None
+        if echoes is not None:
+            self.refrain = RefrainMemory(echoes, self.mirrored, plan if self.mirrored else None)
         self._seen: defaultdict[Context, Counter[int]] = defaultdict(Counter)
         self._last_tick = 0
         # newest first; the distance of the newest to what comes after it is not known yet
@@ -92,20 +110,25 @@ class ChannelMemory:
             self._images = self._after(self._images, image, tick)
         self._recent = self._after(self._recent, token, tick)
         self._last_tick = tick
+        if self.refrain is not None:
+            self.refrain.say(token, tick)
 
-    def followers(self, tick: int) -> list[tuple[int, Counter[int]]]:
-        """What followed the present context at a tick, for each order that was seen, rising."""
+    def followers(self, tick: int) -> list[Follower]:
+        """What came where the song sounded like this, then what followed the present context, for
+        each order that was seen, rising."""
         context = self._context(self._recent, tick)
-        found = []
+        found: list[Follower] = []
+        guesses = [] if self.refrain is None else self.refrain.guesses(tick)
+        found += [(kind, level, {one: 1}) for kind, level, one in guesses if kind != PLANNED]
         for order in self.orders:
             if order > len(context):
                 break
             counts = self._seen.get(context[:order])
             if counts:
-                found.append((order, counts))
+                found.append((order, min(sum(counts.values()), MOST_SEEN), counts))
             elif order:
                 break  # what holds it was not seen either
-        return found
+        return found + [(kind, 0, {one: 1}) for kind, _, one in guesses if kind == PLANNED]
 
     def _count(self, context: Context, token: int) -> None:
         for order in self.orders:
@@ -129,15 +152,28 @@ class MotifMemory:
     Args:
         strength: multiplies every weight; 1 is as learnt.
         weights: by channel; None takes what ships.
+        echoes: of `ChannelMemory`.
+        plan: of `ChannelMemory`.
     """
 
-    def __init__(self, strength: float = 1.0, weights: Mapping[str, Weights] | None = None) -> None:
+    def __init__(
+        self,
+        strength: float = 1.0,
+        weights: Mapping[str, Weights] | None = None,
+        echoes: Echoes | None = None,
+        plan: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         chosen = shipped_weights() if weights is None else weights
         self._weights = {
-            channel: {key: min(1.0, strength * one) for key, one in table.items()}
+            channel: {
+                **{key: min(1.0, strength * one) for key, one in table.items()},
+                (PLANNED, 0): PLANNED_WEIGHT,
+            }
             for channel, table in chosen.items()
         }
-        self._channels = {channel: ChannelMemory(channel) for channel in self._weights}
+        self._channels = {
+            channel: ChannelMemory(channel, echoes, plan) for channel in self._weights
+        }
         self._of_token = {
             int(token): channel for channel in self._weights for token in channel_tokens(channel)
         }
@@ -153,6 +189,9 @@ class MotifMemory:
             if found:
                 ids = channel_tokens(channel)
                 logits[ids] = mixed(logits[ids], ids, found, self._weights[channel])
+            both = None if memory.refrain is None else memory.refrain.second_hand(tick)
+            if both is not None:
+                logits[channel_tokens(channel)] += SECOND_HAND_NATS if both else -SECOND_HAND_NATS
 
     def say(self, token: int, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
@@ -167,7 +206,7 @@ class MotifMemory:
 def mixed(
     logits: npt.NDArray[np.float32],
     ids: npt.NDArray[np.int64],
-    found: Sequence[tuple[int, Mapping[int, int]]],
+    found: Sequence[Follower],
     weights: Weights,
 ) -> npt.NDArray[np.float32]:
     """A channel's logits with what followed before mixed in; their mass is unchanged.
@@ -180,9 +219,9 @@ def mixed(
     """
     # all orders at once: what the later ones leave of the shares of the earlier ones
     left, joined = 1.0, dict[int, float]()
-    for order, counts in reversed(found):
+    for order, seen_times, counts in reversed(found):
         total = sum(counts.values())
-        weight = weights.get((order, min(total, MOST_SEEN)), 0.0)
+        weight = weights.get((order, seen_times), 0.0)
         share = left * weight / total
         for token, seen in counts.items():
             joined[token] = joined.get(token, 0.0) + share * seen

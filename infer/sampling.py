@@ -36,9 +36,11 @@ class SamplingParams:
     is off, and each row costs twice as much with it). ``rhythm`` is ``planned`` over the whole song
     from what the tower hears (`saberlm.infer.rhythm`), with ``rhythm_noise`` so that seeds differ
     in it, or ``drawn``, position after position. ``motif`` is how strongly what the map said before
-    joins the decoder's chances (`saberlm.infer.motif`; 1 as learnt, 0 not at all), ``cut_balance``
-    how strongly cells and cuts are held to how often mappers use them
-    (`saberlm.infer.cut_balance`; 0 not at all). ``emphasis`` is how far doubles follow what the
+    joins the decoder's chances (`saberlm.infer.motif`; 1 as learnt, 0 not at all), ``refrain`` how
+    often it comes back to what it said where the song sounded the same (`saberlm.infer.refrain`;
+    times as often as mappers; nothing without motifs), ``cut_balance`` how strongly cells and cuts
+    are held to how often mappers use them (`saberlm.infer.cut_balance`; 0 not at all).
+    ``emphasis`` is how far doubles follow what the
     tower is surest of (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
     """
 
@@ -60,6 +62,7 @@ class SamplingParams:
     rhythm: str = "planned"
     rhythm_noise: float = 0.0
     motif: float = 1.0
+    refrain: float = 1.0
     cut_balance: float = 0.8
     emphasis: float = 1.0
     max_segment_tokens: int = 400
@@ -86,6 +89,8 @@ class SamplingParams:
             raise ValueError(f"rhythm noise must be 0 or more, found {self.rhythm_noise}")
         if self.motif < 0:
             raise ValueError(f"motif must be 0 or more, found {self.motif}")
+        if self.refrain < 0:
+            raise ValueError(f"refrain must be 0 or more, found {self.refrain}")
         if self.emphasis < 0:
             raise ValueError(f"emphasis must be 0 or more, found {self.emphasis}")
         if self.cut_balance < 0:

@@ -62,3 +62,29 @@ def test_doubles_as_frequent_as_usual_stay_so(nats: float) -> None:
     odds = USUAL_SHARE / (1 - USUAL_SHARE) * np.array(factors)
     assert (odds / (1 + odds)).mean() == pytest.approx(USUAL_SHARE, rel=1e-3)
     assert np.ptp(factors) > 0.5
+
+
+def test_doubles_that_came_too_often_become_rarer_and_the_other_way_round() -> None:
+    logits, planned = song()
+    ticks = np.flatnonzero(planned).tolist()
+    change = {}
+    for often in (True, False):
+        bias = EmphasisBias(logits, planned, 0.0, share=0.16)
+        for tick in ticks[:-1]:
+            bias.say(NOTES.start, tick)
+            if often:
+                bias.say(NOTES.start + HAND, tick)
+        bias.say(NOTES.start, ticks[-1])
+        change[often] = moved(bias, ticks[-1])[NOTES.start + HAND]
+    assert change[True] < -1 < 1 < change[False]
+
+
+def test_doubles_of_the_share_wanted_leave_the_odds_alone() -> None:
+    planned = np.ones(4000, bool)
+    bias = EmphasisBias(np.zeros(4000), planned, 0.0, share=0.25)
+    for tick in range(4000):
+        bias.say(NOTES.start, tick)
+        if tick == 3999:
+            assert abs(moved(bias, tick)[NOTES.start + HAND]) < 0.1
+        if tick % 4 == 0:
+            bias.say(NOTES.start + HAND, tick)

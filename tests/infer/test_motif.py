@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from saberlm.infer.motif import (
     CHANNELS,
+    MOST_SEEN,
     ORDERS,
     ChannelMemory,
     MotifMemory,
@@ -16,6 +17,7 @@ from saberlm.infer.motif import (
     mixed,
     shipped_weights,
 )
+from saberlm.infer.refrain import MIRRORED, PLAIN
 from saberlm.prompts import vocab as v
 from saberlm.prompts.mirror import mirrored_note_token
 
@@ -94,19 +96,21 @@ def test_the_memory_of_a_context_is_what_followed_it() -> None:
     a, b, c = channel_tokens("lights")[:3].tolist()
     for i, token in enumerate([a, b, a, c, a]):
         memory.say(token, i * TICK)
-    found = dict(memory.followers(5 * TICK))
-    assert found[0] == {a: 3, b: 1, c: 1}
-    assert found[1] == {b: 1, c: 1}
-    assert dict(memory.followers(5 * TICK + 1)).keys() == {0}  # another distance is another context
+    found = {order: (seen, counts) for order, seen, counts in memory.followers(5 * TICK)}
+    assert found[0] == (MOST_SEEN, {a: 3, b: 1, c: 1})
+    assert found[1] == (2, {b: 1, c: 1})
+    later = memory.followers(5 * TICK + 1)  # another distance is another context
+    assert [order for order, _, _ in later] == [0]
 
 
 def test_a_channel_without_chance_stays_without() -> None:
     logits = np.full(len(NOTES), -np.inf, np.float32)
-    assert np.isneginf(mixed(logits, NOTES, [(0, {int(NOTES[0]): 1})], {(0, 1): 0.5})).all()
+    assert np.isneginf(mixed(logits, NOTES, [(0, 1, {int(NOTES[0]): 1})], {(0, 1): 0.5})).all()
 
 
 def test_what_ships_has_a_weight_for_every_order() -> None:
     for channel in CHANNELS:
         weights = shipped_weights()[channel]
-        assert {order for order, _ in weights} == set(ORDERS[channel])
+        kinds = {PLAIN, MIRRORED} if channel == "notes" else {PLAIN}
+        assert {order for order, _ in weights} == {*ORDERS[channel], *kinds}
         assert all(0 <= one <= 1 for one in weights.values())

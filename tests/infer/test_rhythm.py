@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from saberlm.infer.density import DensityControl
 from saberlm.infer.rhythm import (
     MIN_GAP_TICKS,
+    NOTES_PER_ONSET,
     PLANNED_LOGIT,
     RhythmPlan,
     alike_bars,
@@ -41,7 +42,7 @@ def test_the_plan_has_the_onsets_asked_for_at_the_heads_best_ticks() -> None:
     asked = density()
     plan = RhythmPlan(asked)
     onsets = np.flatnonzero(plan.planned)
-    assert len(onsets) == round(asked.wanted / 1.25)
+    assert len(onsets) == round(asked.wanted / NOTES_PER_ONSET)
     assert onsets.min() >= 192, "no song, no notes"
     assert np.diff(onsets).min() >= MIN_GAP_TICKS
     assert asked.logits[onsets].mean() > asked.logits[192:].mean() + 2
@@ -50,7 +51,7 @@ def test_the_plan_has_the_onsets_asked_for_at_the_heads_best_ticks() -> None:
     assert torch.equal(logits > 0, torch.from_numpy(plan.planned[192:384]))
 
 
-@pytest.mark.parametrize("notes_an_onset", [1.0, 1.25, 2.0])
+@pytest.mark.parametrize("notes_an_onset", [1.0, 1.25, 1.6])
 def test_the_notes_wanted_come_however_many_an_onset_brings(notes_an_onset: float) -> None:
     asked = density(nps=3.0)
     plan = RhythmPlan(asked)
