@@ -30,6 +30,9 @@ CLEAR_SHARE = 0.7
 LIKE_NOTES = (0.85, 1.18)
 """Notes of the worse against the better: with one rhythm, that is how many come two at a time."""
 PAIRS_A_WINDOW = 2
+STYLE_PULL = 3.0
+"""How far the pairs lean toward what the humans' bars have more of, times that difference: a round
+takes back less than its pairs lean (`finetune/EXPERIMENTS.md` 40)."""
 TRAIT_GROUPS = {
     "doubles": 1,
     "cells": NUM_COLUMNS * NUM_ROWS,
@@ -91,7 +94,7 @@ def matched_pairs(
     if humans and any(seen):
         made = [np.mean(own, axis=0) for own in seen if own]
         meant = [traits(bars) for bars, own in zip(humans, seen, strict=True) if own]
-        lacking = (np.mean(meant, axis=0) - np.mean(made, axis=0)) * scale
+        lacking = STYLE_PULL * (np.mean(meant, axis=0) - np.mean(made, axis=0)) * scale
     tilt, out = np.zeros(len(sizes)), []
     for ways, own in zip(windows, seen, strict=True):
         chosen: list[tuple[int, int]] = []

@@ -100,15 +100,18 @@ class CutBalance:
     Args:
         shares: of the mappers, ``(NUM_CUTS,)``, positive.
         strength: see the module.
+        tilt: nats for each cut by which the map is to differ from the mappers'
+            (`saberlm.infer.style_words`): from the first note on, and in what it is held to.
     """
 
-    def __init__(self, shares: Shares, strength: float) -> None:
-        self._shares = shares
+    def __init__(self, shares: Shares, strength: float, tilt: Shares | None = None) -> None:
+        self._tilt = np.zeros(NUM_CUTS) if tilt is None else tilt
+        self._shares = _floored(shares * np.exp(self._tilt) / (shares @ np.exp(self._tilt)))
         self._strength = strength
         self._said = np.zeros(NUM_CUTS)
         self._left = float(np.exp(-1 / MEMORY_NOTES))
-        self._nats = np.zeros(2 * NUM_CUTS, np.float32)
-        self._grown = np.ones(2 * NUM_CUTS)
+        self._nats = self._tilt[_CUTS].astype(np.float32)
+        self._grown = np.exp(self._tilt)[_CUTS]
         notes = v.block_range("note")
         self._first, self._notes = notes.start, slice(notes.start, notes.stop)
 
@@ -130,6 +133,6 @@ class CutBalance:
         self._said *= self._left
         self._said[_CUTS[token - self._first]] += 1
         surplus = (self._said / self._shares + PRIOR_NOTES) / (self._said.sum() + PRIOR_NOTES)
-        nats = -self._strength * np.log(surplus)
+        nats = self._tilt - self._strength * np.log(surplus)
         self._nats = nats[_CUTS].astype(np.float32)
         self._grown = np.exp(nats)[_CUTS]

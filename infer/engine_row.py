@@ -25,6 +25,7 @@ from saberlm.infer.refrain import plan_refrains
 from saberlm.infer.rhythm import RhythmPlan
 from saberlm.infer.row_sampler import LogitBias, RowSampler
 from saberlm.infer.sampling import PatternPenalty, SamplingParams
+from saberlm.infer.style_words import cut_tilt, stream_nats, words_of
 from saberlm.prompts import vocab as v
 from saberlm.prompts.context import Context
 from saberlm.prompts.header import Conditions
@@ -118,7 +119,8 @@ class Row:
         self.rhythm: DensityControl | RhythmPlan | None = request.density
         if request.density is not None and params.rhythm == "planned":
             chance = np.random.default_rng([request.seed, 7])
-            self.rhythm = RhythmPlan(request.density, params.rhythm_noise, chance)
+            streams = stream_nats(request.conditions.style)
+            self.rhythm = RhythmPlan(request.density, params.rhythm_noise, chance, streams)
         lights_only = request.context is not None and request.context.task == "lights"
         self._forbidden, self._forbidden_late = (
             forbidden_tokens(request.conditions, last_bars=late, lights_only=lights_only).numpy()
@@ -151,13 +153,14 @@ class Row:
         if params.cut_balance > 0 and not taste:
             difficulty = request.conditions.difficulty or "Expert"
             shares = balanced_shares(request.cut_shares, difficulty)
-            own += [] if shares is None else [CutBalance(shares, params.cut_balance)]
+            tilt = cut_tilt(request.conditions.style)
+            own += [] if shares is None else [CutBalance(shares, params.cut_balance, tilt)]
         if params.repetition_penalty != 1:
             own.append(PatternPenalty(params))
         own += [AmountBias(kind, amount) for kind, amount in sorted(request.amounts.items())]
         if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
             heard = request.onset_logits[:, 0].float().cpu().numpy()
-            free = taste or "doubles" in (request.conditions.style or "")
+            free = taste or "doubles" in words_of(request.conditions.style)
             share = None if free else self.rhythm.per_onset - 1
             own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis, share))
         return own

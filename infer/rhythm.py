@@ -15,7 +15,7 @@ from torch import Tensor
 
 from saberlm.infer.density import DensityControl
 from saberlm.infer.likeness import around, bar_cosines
-from saberlm.prompts.vocab import TICKS_PER_SEGMENT
+from saberlm.prompts.vocab import TICKS_PER_BEAT, TICKS_PER_SEGMENT
 
 MIN_GAP_TICKS = 6
 """Onsets lie at least an eighth of a beat apart: faster ones are sliders, which a swing holds."""
@@ -37,6 +37,9 @@ ALIKE_WIDTH = 0.05
 ALIKE_LEAST = float(np.exp(-0.5 / ALIKE_WIDTH))
 """Weight of "nothing is alike": bars half a cosine away count as none."""
 _LOUD_LOGIT = 12.0
+STREAM_TICKS = TICKS_PER_BEAT // 4
+STREAM_BEATS = 4
+"""Over which `with_streams` judges how busy the song is."""
 
 
 class RhythmPlan:
@@ -46,13 +49,18 @@ class RhythmPlan:
         density: how many notes are wanted, and where the head expects them.
         noise: scale of the Gumbel noise on the head's logits, which makes seeds differ; 0: none.
         random: where it is drawn from.
+        streams: nats of `with_streams`.
     """
 
     def __init__(
-        self, density: DensityControl, noise: float = 0.0, random: np.random.Generator | None = None
+        self,
+        density: DensityControl,
+        noise: float = 0.0,
+        random: np.random.Generator | None = None,
+        streams: float = 0.0,
     ) -> None:
         self.density = density
-        logits = density.logits.double().numpy()
+        logits = with_streams(density.logits.double().numpy(), streams)
         if noise > 0:
             random = random or np.random.default_rng(0)
             logits = np.where(
@@ -120,6 +128,25 @@ def joined_with_alike(
     weights = ALIKE_SHARE * alike_bars(latents.reshape(bars, -1))
     joined = (1 - weights.sum(axis=1, keepdims=True)) * heard + weights @ heard
     out: npt.NDArray[np.float64] = joined.ravel()
+    return out
+
+
+def with_streams(logits: npt.NDArray[np.float64], nats: float) -> npt.NDArray[np.float64]:
+    """Logits by which notes a quarter of a beat apart gather where the song is busy: ticks of that
+    grid gain ``nats`` for each deviation by which the notes expected there, over
+    `STREAM_BEATS`, lie above the song's mean; below 0 they are spread. ``(T,)`` -> ``(T,)``."""
+    if nats == 0:
+        return logits
+    song = logits > SILENT_LOGIT
+    expected = np.zeros(len(logits))
+    expected[::STREAM_TICKS] = 1 / (1 + np.exp(-logits[::STREAM_TICKS]))
+    busy = np.convolve(expected, np.ones(STREAM_BEATS * TICKS_PER_BEAT), "same")[: len(logits)]
+    if not song.any() or busy[song].std() < 1e-9:
+        return logits
+    deviations = np.clip((busy - busy[song].mean()) / busy[song].std(), -2, 2)
+    out = logits.copy()
+    out[::STREAM_TICKS] += nats * deviations[::STREAM_TICKS]
+    out[~song] = logits[~song]
     return out
 
 

@@ -131,3 +131,25 @@ def test_cuts_of_both_hands_are_counted_together() -> None:
     counts = count_cuts(bars)
     assert counts.max() == counts.sum() == 3
     assert not count_cuts([]).any()
+
+
+def test_a_tilt_acts_from_the_first_note_on_and_is_what_the_map_is_held_to() -> None:
+    shares = human_shares("Expert")
+    assert shares is not None
+    tilt = np.zeros(NUM_CUTS)
+    tilt[: NUM_CUTS // 3] = 1.0  # the bottom row
+    first = np.zeros(v.OFFSETS["text"], np.float32)
+    CutBalance(shares, 0.0, tilt).adjust(first, 0)
+    own = np.exp(first[HANDS[1]])
+    assert own[: NUM_CUTS // 3].mean() == pytest.approx(
+        np.e * own[NUM_CUTS // 3 :].mean(), rel=0.01
+    )
+    wanted = shares * np.exp(tilt)
+    bias = CutBalance(shares, 1.0, tilt)
+    rng = np.random.default_rng(0)
+    for token in rng.choice(np.arange(NUM_CUTS), 3000, p=wanted / wanted.sum()).tolist():
+        bias.say(HANDS[1].start + token, 0)
+    held = np.zeros(v.OFFSETS["text"], np.float32)
+    bias.adjust(held, 0)
+    row = slice(HANDS[1].start, HANDS[1].start + NUM_CUTS // 3)
+    assert abs(float(np.average((held - first)[row], weights=wanted[: NUM_CUTS // 3]))) < 0.3

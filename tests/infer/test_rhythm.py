@@ -15,6 +15,7 @@ from saberlm.infer.rhythm import (
     alike_bars,
     joined_with_alike,
     spaced_peaks,
+    with_streams,
 )
 
 BARS = 12
@@ -91,3 +92,20 @@ def test_bars_that_sound_the_same_share_their_rhythm_and_others_keep_theirs(seed
 def test_a_song_of_one_bar_is_alike_to_nothing() -> None:
     logits = np.linspace(-5, 1, 192)
     assert np.allclose(joined_with_alike(logits, np.ones((16, 8))), logits)
+
+
+def test_streams_gather_quarters_where_the_song_is_busy_and_can_be_spread() -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(size=TICKS) - 3
+    logits[: TICKS // 2 : 12] += 2.0  # the busy half
+    logits[:192] = -30.0
+
+    def quick(nats: float) -> float:
+        onsets = np.sort(spaced_peaks(with_streams(logits, nats), 6)[:150])
+        return float((np.diff(onsets) <= 12).mean())
+
+    assert quick(-1.5) < quick(0) < quick(1.5)
+    assert with_streams(logits, 0.0) is logits
+    assert (with_streams(logits, 2.0)[:192] == -30.0).all()
+    flat = np.full(TICKS, -30.0)
+    assert (with_streams(flat, 2.0) == flat).all()

@@ -1,0 +1,57 @@
+"""Style words that sampling itself holds to: which cuts they stand for, and what they do to the
+rhythm.
+
+The decoder reads the words in its header, but little comes of most of them
+(`finetune/EXPERIMENTS.md` 25): its cuts are held to what is usual (`saberlm.infer.cut_balance`),
+and the rhythm is planned without it. So a word moves what is usual by what mappers' maps of that
+word have more and less of than all maps of their difficulty (`python -m
+saberlm.scripts.word_shares` counts them), and "streams" and "chill" move the rhythm.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+SHIPPED = Path(__file__).parent / "pretrained" / "style" / "words.json"
+STREAM_NATS: Mapping[str, float] = {"streams": 1.5, "chill": -1.5}
+"""For each deviation of how busy a stretch is, see `saberlm.infer.rhythm.with_streams`."""
+MOST_NATS = 2.0
+"""By which all words together move one cut."""
+
+Floats = npt.NDArray[np.float64]
+
+
+def words_of(style: str | None) -> tuple[str, ...]:
+    """The words of a header's style."""
+    return tuple(word for part in (style or "").split(",") if (word := part.strip()))
+
+
+@cache
+def shipped_tilts(path: Path = SHIPPED) -> Mapping[str, Floats]:
+    """What ships: for a word the log of how often its maps use each cut against all maps,
+    ``(108,)`` as in `saberlm.infer.cut_balance`; nothing in a copy without the file."""
+    if not path.is_file():
+        return {}
+    read = json.loads(path.read_text(encoding="utf-8"))
+    return {word: np.array(nats, np.float64) for word, nats in read["words"].items()}
+
+
+def cut_tilt(style: str | None) -> Floats | None:
+    """Nats for each cut; None where no word of the style says anything of cuts."""
+    tilts = shipped_tilts()
+    found = [tilts[word] for word in words_of(style) if word in tilts]
+    if not found:
+        return None
+    out: Floats = np.clip(np.sum(found, axis=0), -MOST_NATS, MOST_NATS)
+    return out
+
+
+def stream_nats(style: str | None) -> float:
+    """How far the rhythm is drawn together into streams, or apart."""
+    return sum(STREAM_NATS.get(word, 0.0) for word in words_of(style))

@@ -1,0 +1,51 @@
+"""Style words: what ships is about cuts, and words add up within bounds."""
+
+import numpy as np
+import pytest
+
+from saberlm.infer.cut_balance import NUM_CUTS, human_shares
+from saberlm.infer.style_words import (
+    MOST_NATS,
+    STREAM_NATS,
+    cut_tilt,
+    shipped_tilts,
+    stream_nats,
+    words_of,
+)
+from saberlm.prompts.descriptors import WORDS
+
+
+def test_what_ships_is_of_known_words_and_every_cut() -> None:
+    assert set(shipped_tilts()) <= set(WORDS)
+    assert set(STREAM_NATS) <= set(WORDS)
+    for nats in shipped_tilts().values():
+        assert nats.shape == (NUM_CUTS,)
+        assert np.isfinite(nats).all()
+
+
+@pytest.mark.parametrize(
+    ("word", "rows", "columns", "directions"),
+    [("wide", range(3), (0, 3), range(9)), ("vertical", range(3), range(4), (0, 1))],
+)
+def test_a_word_asks_for_more_of_what_it_names(
+    word: str, rows: range, columns: tuple[int, ...], directions: tuple[int, ...]
+) -> None:
+    usual, tilt = human_shares("Expert"), cut_tilt(word)
+    assert usual is not None
+    assert tilt is not None
+    asked = usual * np.exp(tilt)
+    asked /= asked.sum()
+    own = np.ix_(rows, columns, directions)
+    assert asked.reshape(3, 4, 9)[own].sum() > usual.reshape(3, 4, 9)[own].sum() + 0.05
+
+
+def test_words_add_up_within_bounds_and_others_say_nothing() -> None:
+    assert cut_tilt(None) is None
+    assert cut_tilt("dense lights, no such word") is None
+    one, two = cut_tilt("wide"), cut_tilt(" vertical,wide ")
+    assert one is not None
+    assert two is not None
+    assert np.allclose(two, np.clip(one + shipped_tilts()["vertical"], -MOST_NATS, MOST_NATS))
+    assert words_of(" tech ,, wide") == ("tech", "wide")
+    assert stream_nats("streams, tech") > 0 > stream_nats("chill")
+    assert stream_nats(None) == stream_nats("tech") == 0
