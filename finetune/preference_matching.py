@@ -38,6 +38,7 @@ TRAIT_GROUPS = {
     "cells": NUM_COLUMNS * NUM_ROWS,
     "directions": NUM_DIRECTIONS,
     "others": 2,
+    "turns": NUM_DIRECTIONS**2,
 }
 """Sizes of the parts of `traits`, in order."""
 
@@ -58,9 +59,10 @@ class Way:
 
 
 def traits(bars: Bars) -> Floats:
-    """What the two sides of a pair should have in common, ``(24,)``: the share of note moments with
-    both hands; shares of the notes in each cell and of each direction, left hands mirrored; bombs
-    and walls a note. Zeros without notes."""
+    """What the two sides of a pair should have in common, ``(105,)``: the share of note moments
+    with both hands; shares of the notes in each cell and of each direction, left hands mirrored;
+    bombs and walls a note; a hand's steps from each direction to each, a note. Zeros without
+    notes."""
     beatmap = played(bars)
     if beatmap is None or not beatmap.color_notes:
         return np.zeros(sum(TRAIT_GROUPS.values()))
@@ -69,7 +71,11 @@ def traits(bars: Bars) -> Floats:
     cells = np.bincount(notes.y * NUM_COLUMNS + x, minlength=TRAIT_GROUPS["cells"])
     directions = np.bincount(direction, minlength=NUM_DIRECTIONS)
     others = np.array([len(beatmap.bombs), len(beatmap.obstacles)])
-    shares = np.concatenate([cells, directions, others]) / len(notes)
+    turns = np.zeros(NUM_DIRECTIONS**2)
+    for color in (0, 1):
+        own = direction[notes.color == color]
+        turns += np.bincount(own[:-1] * NUM_DIRECTIONS + own[1:], minlength=len(turns))
+    shares = np.concatenate([cells, directions, others, turns]) / len(notes)
     return np.concatenate([[notes.hands.all(axis=1).mean()], shares])
 
 

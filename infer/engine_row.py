@@ -25,7 +25,7 @@ from saberlm.infer.refrain import plan_refrains
 from saberlm.infer.rhythm import RhythmPlan
 from saberlm.infer.row_sampler import LogitBias, RowSampler
 from saberlm.infer.sampling import PatternPenalty, SamplingParams
-from saberlm.infer.style_words import cut_tilt, stream_nats, words_of
+from saberlm.infer.style_words import cut_tilt, stream_nats, taste, words_of
 from saberlm.prompts import vocab as v
 from saberlm.prompts.context import Context
 from saberlm.prompts.header import Conditions
@@ -149,18 +149,22 @@ class Row:
             plan = plan_refrains(alike, chance, params.refrain)
             own.append(MotifMemory(params.motif, echoes=alike, plan=plan))
         # a map at hand has a taste of its own
-        taste = request.context is not None or any(map(len, request.fixed.values()))
-        if params.cut_balance > 0 and not taste:
+        given = request.context is not None or any(map(len, request.fixed.values()))
+        if params.cut_balance > 0 and not given:
             difficulty = request.conditions.difficulty or "Expert"
             shares = balanced_shares(request.cut_shares, difficulty)
-            tilt = cut_tilt(request.conditions.style)
+            # the difficulties of a level share one (`saberlm.infer.pipeline.seed_of`)
+            tempo = round(100 * (request.conditions.bpm or DEFAULT_BPM))
+            tilt = taste([request.seed // 10, request.song.num_bars, tempo], params.taste)
+            words = cut_tilt(request.conditions.style)
+            tilt = tilt if words is None else tilt / 2 + words
             own += [] if shares is None else [CutBalance(shares, params.cut_balance, tilt)]
         if params.repetition_penalty != 1:
             own.append(PatternPenalty(params))
         own += [AmountBias(kind, amount) for kind, amount in sorted(request.amounts.items())]
         if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
             heard = request.onset_logits[:, 0].float().cpu().numpy()
-            free = taste or "doubles" in words_of(request.conditions.style)
+            free = given or "doubles" in words_of(request.conditions.style)
             share = None if free else self.rhythm.per_onset - 1
             own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis, share))
         return own

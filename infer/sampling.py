@@ -40,11 +40,12 @@ class SamplingParams:
     often it comes back to what it said where the song sounded the same (`saberlm.infer.refrain`;
     times as often as mappers; nothing without motifs), ``cut_balance`` how strongly cells and cuts
     are held to how often mappers use them (`saberlm.infer.cut_balance`; 0 not at all).
-    ``emphasis`` is how far doubles follow what the
-    tower is surest of (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
+    ``taste`` is how far levels differ in what they are held to (`saberlm.infer.style_words`; 1 as
+    far as mappers). ``emphasis`` is how far doubles follow what the tower is surest of
+    (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
     """
 
-    temperature: float = 0.85
+    temperature: float = 0.8
     position_temperature: float = 0.6
     note_temperature: float | None = None
     light_temperature: float | None = None
@@ -63,7 +64,8 @@ class SamplingParams:
     rhythm_noise: float = 0.0
     motif: float = 1.0
     refrain: float = 1.0
-    cut_balance: float = 0.8
+    cut_balance: float = 2.0
+    taste: float = 0.7
     emphasis: float = 1.0
     max_segment_tokens: int = 400
     playability: str = "soft"  # off, soft or strict; see saberlm.infer.playability
@@ -89,6 +91,8 @@ class SamplingParams:
             raise ValueError(f"rhythm noise must be 0 or more, found {self.rhythm_noise}")
         if self.motif < 0:
             raise ValueError(f"motif must be 0 or more, found {self.motif}")
+        if self.taste < 0:
+            raise ValueError(f"taste must be 0 or more, found {self.taste}")
         if self.refrain < 0:
             raise ValueError(f"refrain must be 0 or more, found {self.refrain}")
         if self.emphasis < 0:

@@ -6,14 +6,19 @@ The decoder reads the words in its header, but little comes of most of them
 and the rhythm is planned without it. So a word moves what is usual by what mappers' maps of that
 word have more and less of than all maps of their difficulty (`python -m
 saberlm.scripts.word_shares` counts them), and "streams" and "chill" move the rhythm.
+
+Mappers differ from each other more than the maps of one model do. So every level has a taste: a
+random point along the directions in which mappers' shares of cuts differ most (their principal
+components).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,23 +37,45 @@ def words_of(style: str | None) -> tuple[str, ...]:
     return tuple(word for part in (style or "").split(",") if (word := part.strip()))
 
 
+class CutStyles(NamedTuple):
+    """What ships, in nats for each cut ``(108,)`` as in `saberlm.infer.cut_balance`: for a word the
+    log of how often its maps use each cut against all maps; for a taste a deviation along each
+    component ``(K, 108)``."""
+
+    words: Mapping[str, Floats]
+    tastes: Floats
+
+
 @cache
-def shipped_tilts(path: Path = SHIPPED) -> Mapping[str, Floats]:
-    """What ships: for a word the log of how often its maps use each cut against all maps,
-    ``(108,)`` as in `saberlm.infer.cut_balance`; nothing in a copy without the file."""
+def shipped_styles(path: Path = SHIPPED) -> CutStyles:
+    """What ships; nothing in a copy without the file."""
     if not path.is_file():
-        return {}
+        return CutStyles({}, np.zeros((0, 108)))
     read = json.loads(path.read_text(encoding="utf-8"))
-    return {word: np.array(nats, np.float64) for word, nats in read["words"].items()}
+    words = {word: np.array(nats, np.float64) for word, nats in read["words"].items()}
+    return CutStyles(words, np.array(read["tastes"], np.float64))
 
 
 def cut_tilt(style: str | None) -> Floats | None:
     """Nats for each cut; None where no word of the style says anything of cuts."""
-    tilts = shipped_tilts()
+    tilts = shipped_styles().words
     found = [tilts[word] for word in words_of(style) if word in tilts]
     if not found:
         return None
     out: Floats = np.clip(np.sum(found, axis=0), -MOST_NATS, MOST_NATS)
+    return out
+
+
+def taste(key: Sequence[int], strength: float) -> Floats:
+    """The taste of a level, nats for each cut.
+
+    Args:
+        key: numbers that the level's difficulties share, and others hardly: its seed among them.
+        strength: 1 spreads levels as mappers are spread along the components.
+    """
+    tastes = shipped_styles().tastes
+    drawn = np.random.default_rng([*key, 13]).normal(size=len(tastes))
+    out: Floats = np.clip(strength * drawn @ tastes, -MOST_NATS, MOST_NATS)
     return out
 
 

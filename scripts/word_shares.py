@@ -1,5 +1,6 @@
 """``python -m saberlm.scripts.word_shares DATA... [--out FILE]``: which cuts mappers' maps of each
-style word use more and less than all maps of their difficulty (`saberlm.infer.style_words`)."""
+style word use more and less than all maps of their difficulty, and along which directions mappers
+differ most (`saberlm.infer.style_words`)."""
 
 from __future__ import annotations
 
@@ -14,6 +15,10 @@ import numpy.typing as npt
 LEAST_MAPS = 50
 """Of a word, or it is left out."""
 LEAST_NOTES = 100
+PRIOR_NOTES = 50
+"""Of the difficulty's own shares, joined to a map's: short maps differ by chance."""
+COMPONENTS = 8
+"""They hold two thirds of the variance; what is left is chance, mostly."""
 FLOOR = 0.0015
 """Added to every share: what is hardly ever used tells nothing."""
 
@@ -21,11 +26,12 @@ Floats = npt.NDArray[np.float64]
 
 
 class CountedMap(NamedTuple):
-    """A map's difficulty, words and shares of cuts ``(108,)``."""
+    """A map's difficulty, words, shares of cuts ``(108,)`` and notes."""
 
     difficulty: str
     words: frozenset[str]
     shares: Floats
+    notes: int = LEAST_NOTES
 
 
 def tilts(maps: Sequence[CountedMap]) -> dict[str, Floats]:
@@ -44,6 +50,24 @@ def tilts(maps: Sequence[CountedMap]) -> dict[str, Floats]:
         count = sum(n for n, _ in found)
         if count >= LEAST_MAPS:
             out[word] = np.sum([n * nats for n, nats in found], axis=0) / count
+    return out
+
+
+def taste_components(maps: Sequence[CountedMap], count: int = COMPONENTS) -> Floats:
+    """The principal components of how maps' log-shares differ from their difficulty's, a deviation
+    of each, ``(count, 108)``; cuts weigh by how often they are used."""
+    rows = []
+    for difficulty in sorted({one.difficulty for one in maps}):
+        own = [one for one in maps if one.difficulty == difficulty]
+        usual = np.mean([one.shares for one in own], axis=0) + FLOOR / 10
+        for one in own:
+            joined = (one.notes * one.shares + PRIOR_NOTES * usual) / (one.notes + PRIOR_NOTES)
+            rows.append(np.log(joined / usual))
+    weights = np.sqrt(np.mean([one.shares for one in maps], axis=0) + FLOOR / 10)
+    apart = (np.array(rows) - np.mean(rows, axis=0)) * weights
+    _, sizes, directions = np.linalg.svd(apart, full_matrices=False)
+    deviations = sizes[:count, None] / np.sqrt(len(rows))
+    out: Floats = deviations * directions[:count] / weights
     return out
 
 
@@ -72,7 +96,8 @@ def main(argv: list[str] | None = None) -> int:
                         asked = stream.conditions
                         words = frozenset(words_of(asked.style))
                         shares = cuts / cuts.sum()
-                        maps.append(CountedMap(asked.difficulty or "unknown", words, shares))
+                        name = asked.difficulty or "unknown"
+                        maps.append(CountedMap(name, words, shares, int(cuts.sum())))
     except (ValueError, OSError) as error:
         print(f"word_shares: error: {error}", file=sys.stderr)
         return 1
@@ -80,7 +105,9 @@ def main(argv: list[str] | None = None) -> int:
     target = Path(args.out) if args.out else SHIPPED
     target.parent.mkdir(parents=True, exist_ok=True)
     rows = {word: [round(float(one), 2) for one in nats] for word, nats in found.items()}
-    told = {"about": f"saberlm.scripts.word_shares: {len(maps)} train maps", "words": rows}
+    tastes = [[round(float(one), 3) for one in nats] for nats in taste_components(maps)]
+    about = f"saberlm.scripts.word_shares: {len(maps)} train maps"
+    told = {"about": about, "words": rows, "tastes": tastes}
     partial = target.with_name(target.name + ".partial")
     partial.write_text(json.dumps(told, separators=(",", ":")) + "\n", encoding="utf-8")
     partial.replace(target)

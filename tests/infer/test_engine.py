@@ -270,7 +270,12 @@ def test_meaningless_settings_are_refused(setting: dict[str, Any], message: str)
 
 def test_zero_temperature_ignores_the_seed(engine: Engine) -> None:
     params = SamplingParams(
-        max_segment_tokens=30, temperature=0.0, position_temperature=0.0, top_k=1
+        max_segment_tokens=30,
+        temperature=0.0,
+        position_temperature=0.0,
+        top_k=1,
+        taste=0.0,  # what a level is held to is its seed's
+        refrain=0.0,
     )
     first, second = request(3, 1, lights=False), request(3, 1, lights=False)
     second.seed = 99

@@ -8,17 +8,18 @@ from saberlm.infer.style_words import (
     MOST_NATS,
     STREAM_NATS,
     cut_tilt,
-    shipped_tilts,
+    shipped_styles,
     stream_nats,
+    taste,
     words_of,
 )
 from saberlm.prompts.descriptors import WORDS
 
 
 def test_what_ships_is_of_known_words_and_every_cut() -> None:
-    assert set(shipped_tilts()) <= set(WORDS)
+    assert set(shipped_styles().words) <= set(WORDS)
     assert set(STREAM_NATS) <= set(WORDS)
-    for nats in shipped_tilts().values():
+    for nats in shipped_styles().words.values():
         assert nats.shape == (NUM_CUTS,)
         assert np.isfinite(nats).all()
 
@@ -45,7 +46,24 @@ def test_words_add_up_within_bounds_and_others_say_nothing() -> None:
     one, two = cut_tilt("wide"), cut_tilt(" vertical,wide ")
     assert one is not None
     assert two is not None
-    assert np.allclose(two, np.clip(one + shipped_tilts()["vertical"], -MOST_NATS, MOST_NATS))
+    assert np.allclose(
+        two, np.clip(one + shipped_styles().words["vertical"], -MOST_NATS, MOST_NATS)
+    )
     assert words_of(" tech ,, wide") == ("tech", "wide")
     assert stream_nats("streams, tech") > 0 > stream_nats("chill")
     assert stream_nats(None) == stream_nats("tech") == 0
+
+
+def test_levels_have_tastes_that_spread_about_what_is_usual() -> None:
+    drawn = np.array([taste([seed, 40], 0.7) for seed in range(200)])
+    assert np.array_equal(taste([3, 40], 0.7), drawn[3])
+    assert not np.array_equal(drawn[3], drawn[4])
+    assert not taste([3, 40], 0.0).any()
+    assert np.abs(drawn.mean(axis=0)).max() < 0.3
+    assert np.abs(drawn).max() <= MOST_NATS
+    usual = human_shares("Expert")
+    assert usual is not None
+    shares = usual * np.exp(drawn)
+    shares /= shares.sum(axis=1, keepdims=True)
+    apart = np.abs(shares - usual).sum(axis=1).mean() / 2
+    assert 0.1 < apart < 0.36  # mappers' own maps: .36, chance included

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from saberlm.scripts.word_shares import LEAST_MAPS, CountedMap, tilts
+from saberlm.scripts.word_shares import LEAST_MAPS, CountedMap, taste_components, tilts
 
 
 def counted(difficulty: str, words: str, *shares: float) -> CountedMap:
@@ -23,3 +23,16 @@ def test_a_words_difficulties_do_not_pass_for_its_style() -> None:
     maps = [counted("Hard", "wide", 0.8, 0.2)] * LEAST_MAPS
     maps += [counted("Easy", "", 0.2, 0.8)] * LEAST_MAPS
     assert np.allclose(tilts(maps)["wide"], 0)
+
+
+def test_the_first_component_is_the_way_in_which_maps_differ() -> None:
+    random = np.random.default_rng(0)
+    maps = []
+    for _ in range(200):
+        lean = random.normal() * 0.5
+        shares = np.array([0.4, 0.3, 0.2, 0.1]) * np.exp([lean, -lean, 0, 0])
+        maps.append(CountedMap("Hard", frozenset(), shares / shares.sum(), 100_000))
+    (first,) = taste_components(maps, 1)
+    assert abs(first[0] - first[1]) == pytest.approx(1.0, abs=0.15)  # a deviation of 2 * lean
+    assert np.sign(first[0]) == -np.sign(first[1])
+    assert abs(first[2] - first[3]) < 0.1
