@@ -7,6 +7,7 @@ of maps, tempo or tokens.
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
@@ -37,9 +38,12 @@ CUT_SHARE = 0.98  # a file that decodes to less than this share of its stated le
 OGG_SERIAL = 0x5ABE  # fixed, so that equal samples give equal bytes (libsndfile draws a random one)
 
 _CONTAINERS = {4: (b"ftyp", "MP4/M4A"), 0: (b"\x30\x26\xb2\x75", "WMA/ASF")}
+_MAX_PAGE_BYTES = 27 + 255 + 255 * 255  # of an Ogg page
+_ZIP = b"PK\x03\x04"
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 logger = logging.getLogger(__name__)
+_warn_once = functools.lru_cache(maxsize=256)(logger.warning)  # a song is decoded more than once
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -107,13 +111,17 @@ def load_audio(
                 f"{path}: expected {info.seconds:.1f} s of audio as its header states, "
                 f"found {seconds:.1f} s; the file is cut short (an unfinished download?)"
             )
-        logger.warning(
+        _warn_once(
             "%s: the header states %.1f s but only %.1f s decode: the file is cut short",
             path,
             info.seconds,
             seconds,
         )
     _check_length(path, seconds, "it decodes to")
+    if info.format == "OGG" and _ogg_is_cut(path):
+        _warn_once(
+            "%s: the file stops in the middle, after %.1f s: an unfinished download?", path, seconds
+        )
     if peak < SILENCE_PEAK:
         raise ValueError(
             f"{path}: expected music, found silence (peak {peak:.1e}); a muted or wrong export?"
@@ -231,6 +239,11 @@ def _ffmpeg_info(path: Path) -> AudioInfo:
     # Playlists and scripts, which ffmpeg would follow to other files, are text: they stop here.
     if _is_text(head):
         raise ValueError(f"{path}: {wanted}, found text; a renamed file or a saved web page?")
+    if head.startswith(_ZIP):
+        raise ValueError(
+            f"{path}: {wanted}, found a zip; a level (to work on, not to map), or songs that have"
+            " to be unpacked first?"
+        )
     kinds = [kind for at, (mark, kind) in _CONTAINERS.items() if head[at:].startswith(mark)]
     found = kinds[0] if kinds else "an unknown format"
     ffmpeg = shutil.which("ffmpeg")
@@ -295,6 +308,20 @@ def _is_text(head: bytes) -> bool:
     except UnicodeDecodeError as error:
         return error.reason == "unexpected end of data"
     return True
+
+
+def _ogg_is_cut(path: Path) -> bool:
+    """Whether an Ogg file's last page is not whole: no header states a length that could be
+    missed."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _MAX_PAGE_BYTES))
+        tail = file.read()
+    start = tail.rfind(b"OggS")
+    page = tail[start:]
+    if start < 0 or len(page) < 27:
+        return True
+    num_segments = page[26]
+    return len(page) < 27 + num_segments + sum(page[27 : 27 + num_segments])
 
 
 def _with_fixed_serial(data: bytes) -> bytes:

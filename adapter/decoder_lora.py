@@ -131,7 +131,7 @@ def read_lora(path: Path) -> tuple[DecoderLora, dict[str, str]]:
 
 @torch.no_grad()
 def merge_lora(model: nn.Module, lora: DecoderLora, where: object) -> None:
-    """Add the change to a model's weights.
+    """Add the change to a model's weights; matrices that bf16 holds exactly stay so.
 
     Args:
         model: the one that it was trained on, in any precision.
@@ -158,4 +158,8 @@ def merge_lora(model: nn.Module, lora: DecoderLora, where: object) -> None:
             )
     for name, (a, b) in lora.factors.items():
         weight = weights[f"{name}.weight"]
-        weight.copy_((weight.float() + (b @ a).to(weight.device)).to(weight.dtype))
+        changed = weight.float() + (b @ a).to(weight.device)
+        if weight.float().equal(weight.bfloat16().float()):
+            # such weights are read at half the bytes (`saberlm.infer.kernels`), and so are these
+            changed = changed.bfloat16()
+        weight.copy_(changed.to(weight.dtype))

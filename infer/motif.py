@@ -150,7 +150,8 @@ class MotifMemory:
     """A row's memory, as the engine's `saberlm.infer.row_sampler.LogitBias`.
 
     Args:
-        strength: multiplies every weight; 1 is as learnt.
+        strength: multiplies every weight; 1 is as learnt, which is the most for lights: a show that
+            leans on its past too far is caught in it.
         weights: by channel; None takes what ships.
         echoes: of `ChannelMemory`.
         plan: of `ChannelMemory`.
@@ -164,9 +165,10 @@ class MotifMemory:
         plan: npt.NDArray[np.int64] | None = None,
     ) -> None:
         chosen = shipped_weights() if weights is None else weights
+        own = {"notes": strength, "lights": min(1.0, strength)}
         self._weights = {
             channel: {
-                **{key: min(1.0, strength * one) for key, one in table.items()},
+                **{key: min(1.0, own[channel] * one) for key, one in table.items()},
                 (PLANNED, 0): PLANNED_WEIGHT,
             }
             for channel, table in chosen.items()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from saberlm.prompts import vocab as v
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "safe": {"temperature": 0.75, "position_temperature": 0.4, "min_p": 0.05},
+    "safe": {"temperature": 0.65, "position_temperature": 0.4, "min_p": 0.05},
     "balanced": {},
     "wild": {"temperature": 1.1, "position_temperature": 0.9, "rhythm_noise": 0.6, "min_p": 0.02},
 }
@@ -36,16 +36,17 @@ class SamplingParams:
     is off, and each row costs twice as much with it). ``rhythm`` is ``planned`` over the whole song
     from what the tower hears (`saberlm.infer.rhythm`), with ``rhythm_noise`` so that seeds differ
     in it, or ``drawn``, position after position. ``motif`` is how strongly what the map said before
-    joins the decoder's chances (`saberlm.infer.motif`; 1 as learnt, 0 not at all), ``refrain`` how
-    often it comes back to what it said where the song sounded the same (`saberlm.infer.refrain`;
-    times as often as mappers; nothing without motifs), ``cut_balance`` how strongly cells and cuts
-    are held to how often mappers use them (`saberlm.infer.cut_balance`; 0 not at all).
+    joins the decoder's chances (`saberlm.infer.motif`; 1 as learnt, 0 not at all; above 1 for notes
+    alone), ``refrain`` how often it comes back to what it said where the song sounded the same
+    (`saberlm.infer.refrain`; times as often as mappers; nothing without motifs), ``cut_balance``
+    how strongly cells and cuts are held to how often mappers use them
+    (`saberlm.infer.cut_balance`; 0 not at all).
     ``taste`` is how far levels differ in what they are held to (`saberlm.infer.style_words`; 1 as
     far as mappers). ``emphasis`` is how far doubles follow what the tower is surest of
     (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
     """
 
-    temperature: float = 0.8
+    temperature: float = 0.75
     position_temperature: float = 0.6
     note_temperature: float | None = None
     light_temperature: float | None = None
@@ -62,9 +63,9 @@ class SamplingParams:
     decoder: float = 0.25
     rhythm: str = "planned"
     rhythm_noise: float = 0.0
-    motif: float = 1.0
-    refrain: float = 1.0
-    cut_balance: float = 2.0
+    motif: float = 1.4
+    refrain: float = 1.5
+    cut_balance: float = 1.5
     taste: float = 0.7
     emphasis: float = 1.0
     max_segment_tokens: int = 400

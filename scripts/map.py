@@ -4,7 +4,11 @@ human's level made anew, or its end."""
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from saberlm.prompts.descriptors import WORDS
 
 SAMPLING = (
     "preset",
@@ -79,8 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        metavar="OUT.zip",
-        help="level to write (default: SONG.zip here; with --from-level: LEVEL_saberlm.zip)",
+        metavar="OUT",
+        help="level to write: a zip where it ends in .zip, else a folder (default: SONG.zip here;"
+        " with --from-level: LEVEL_saberlm.zip)",
     )
     add_level_arguments(parser)
     parser.add_argument(
@@ -101,8 +106,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LEVEL",
         help="take the tempo and its changes from a level of the same sound file (folder or zip)",
     )
-    parser.add_argument("--title")
-    parser.add_argument("--artist")
+    for what in ("title", "artist"):
+        parser.add_argument(f"--{what}", help=f"the song's {what} (default: from its tags or name)")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object on standard output"
     )
@@ -183,7 +188,13 @@ def add_request_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-lights", action="store_true", help="leave the light show out")
     add_sampling_arguments(parser)
     parser.add_argument("--cover", metavar="FILE", help="png or jpg (default: drawn from the song)")
-    parser.add_argument("--environment", default="DefaultEnvironment", metavar="NAME")
+    parser.add_argument(
+        "--environment",
+        default="DefaultEnvironment",
+        metavar="NAME",
+        help="scene around the track, such as DefaultEnvironment (default), NiceEnvironment or"
+        " BigMirrorEnvironment",
+    )
     add_chroma_argument(parser)
 
 
@@ -203,10 +214,34 @@ def add_difficulties_argument(parser: argparse.ArgumentParser, what: str) -> Non
         "-d",
         "--difficulties",
         nargs="+",
-        choices=NAMES,
+        action=_Difficulties,
         metavar="NAME",
         help=what,
     )
+
+
+class _Difficulties(argparse.Action):
+    """Names of difficulties as people write them: in any case, with + for Plus, with commas."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        from saberlm.prompts.info_v2 import difficulty_name
+
+        names = []
+        for word in ",".join(map(str, values or ())).split(","):
+            name = difficulty_name(word.strip())
+            if name not in NAMES:
+                hint = ": a song goes before -d" if "." in word else ""
+                raise argparse.ArgumentError(
+                    self, f"invalid choice: {word!r} (choose from {', '.join(NAMES)}){hint}"
+                )
+            names.append(name)
+        setattr(namespace, self.dest, names)
 
 
 def add_wish_arguments(parser: argparse.ArgumentParser) -> None:
@@ -222,10 +257,17 @@ def add_wish_arguments(parser: argparse.ArgumentParser) -> None:
         "--njs", type=float, help="note jump speed (default: by difficulty and density)"
     )
     parser.add_argument(
-        "--style", metavar="TEXT", help='words such as "streams", "jumps", "tech", "chill"'
+        "--style",
+        metavar="TEXT",
+        help=f"words with commas between: {', '.join(WORDS)}",
     )
     parser.add_argument(
-        "--rating", type=int, choices=range(11), metavar="0-10", default=9, help="quality asked for"
+        "--rating",
+        type=int,
+        choices=range(11),
+        metavar="0-10",
+        default=9,
+        help="quality asked for, as players rated the maps that the model learnt from (default 9)",
     )
     for what in ("bombs", "walls"):
         parser.add_argument(
@@ -245,69 +287,81 @@ def add_wish_arguments(parser: argparse.ArgumentParser) -> None:
             action=argparse.BooleanOptionalAction,
             help=f"with or without {what} (default: as the model likes)",
         )
-    parser.add_argument("--mapper", default="saberlm")
+    parser.add_argument(
+        "--mapper",
+        metavar="NAME",
+        default="saberlm",
+        help="who the level says made it (default saberlm)",
+    )
 
 
 def add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
     """Which model, and how it draws."""
-    parser.add_argument(
-        "--model", default="nano", metavar="NAME|DIR", help="shipped model or a folder"
+    group = parser.add_argument_group("the model and how it draws")
+    group.add_argument(
+        "--model", default="nano", metavar="NAME|DIR", help="nano (default), nano-sft or a folder"
     )
-    parser.add_argument(
+    group.add_argument(
         "--lora",
         metavar="NAME|FILE",
         help="a mapper's manner: a style pack of `saberlm train lora`, made for this model",
     )
-    parser.add_argument(
+    group.add_argument(
         "--preset",
         choices=["safe", "balanced", "wild"],
         help="settings that the options below change (default balanced)",
     )
-    parser.add_argument("--temperature", type=float, help="of what is placed (default 0.9)")
-    parser.add_argument("--position-temperature", type=float, help="of when it is placed")
+    group.add_argument("--temperature", type=float, help="of what is placed (default 0.9)")
+    group.add_argument("--position-temperature", type=float, help="of when it is placed")
     for kind in ("note", "light", "other"):
-        parser.add_argument(
+        group.add_argument(
             f"--{kind}-temperature",
             type=float,
             help={"other": "within everything else"}.get(kind, f"within {kind}s")
             + " (default: --temperature)",
         )
-    parser.add_argument(
+    group.add_argument(
         "--rhythm",
         choices=["planned", "drawn"],
         help="when notes come: planned over the whole song from what is heard (default), or drawn"
         " one after the other",
     )
-    parser.add_argument(
+    group.add_argument(
         "--rhythm-noise", type=float, help="how far seeds differ in a planned rhythm (default 0)"
     )
-    parser.add_argument("--top-p", type=float)
-    parser.add_argument("--top-k", type=int)
-    parser.add_argument(
+    group.add_argument(
+        "--top-p", type=float, help="draw from the likeliest that have this share of the chance"
+    )
+    group.add_argument("--top-k", type=int, help="draw from so many of the likeliest")
+    group.add_argument(
         "--min-p",
         type=float,
         help="leave out what has less than this share of the likeliest's chance",
     )
-    parser.add_argument(
+    group.add_argument(
         "--repetition-penalty",
         type=float,
         help="above 1: patterns of four notes come again less often; below 1: more often",
     )
-    parser.add_argument(
+    group.add_argument(
         "--cfg-scale",
         type=float,
         help="above 1: follow what is asked more closely, at twice the cost (default 1)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--negative-style", metavar="TEXT", help="words to move away from; needs --cfg-scale"
     )
-    parser.add_argument(
+    group.add_argument(
         "--playability",
         choices=["off", "soft", "strict"],
         help="keep swings possible while sampling (default soft; off: as the model says)",
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    group.add_argument(
+        "--seed", type=int, default=0, help="another seed, another level (default 0)"
+    )
+    group.add_argument(
+        "--device", choices=["cpu", "cuda"], default="cpu", help="what computes (default cpu)"
+    )
 
 
 def request_fields(args: argparse.Namespace) -> dict[str, Any]:
@@ -329,24 +383,33 @@ def run(args: argparse.Namespace) -> int:
         args.usage_error(f"{flag} needs --from-level LEVEL" if alone else "SONG is missing")
     import json
     import sys
-    from pathlib import Path
 
     from tqdm import tqdm
 
-    from saberlm.adapter.audio import audio_info
-    from saberlm.infer.level_request import LevelRequest
-    from saberlm.infer.mapper import Mapper
-    from saberlm.infer.pack import check_writable
-    from saberlm.infer.tempo_report import describe_tempo
+    from saberlm.infer.start import uncollected
+
+    out = Path(args.output) if args.output else Path(f"{Path(args.song).stem}.zip")
+    if not Path(args.song).exists():  # said at once: what is imported below takes seconds
+        raise ValueError(
+            f"{args.song}: expected a sound file, found nothing there; is the path right?"
+        )
+    if args.output is None:
+        _spare_others(out)
+    with uncollected():
+        from saberlm.adapter.audio import audio_info
+        from saberlm.infer.level_request import LevelRequest
+        from saberlm.infer.mapper import Mapper
+        from saberlm.infer.pack import check_writable
+        from saberlm.infer.tempo_report import describe_tempo
 
     # everything that can be refused is refused before the long work
     own = ("bpm", "offset", "beats", "tempo_from", "title", "artist")
     given = {name: getattr(args, name) for name in own}
     request = LevelRequest.of(args.song, **given, **request_fields(args))
-    out = Path(args.output) if args.output else Path(f"{Path(args.song).stem}.zip")
     request.check_files()
     check_writable(out)
     audio_info(Path(args.song))
+    say_unknown_words(args.style, args.negative_style)
     mapper = Mapper.from_pretrained(args.model, lora=args.lora, device=args.device)
     heard = mapper.listen(request)
     print("\n".join(describe_tempo(heard.tempo)), file=sys.stderr)
@@ -366,10 +429,13 @@ def run(args: argparse.Namespace) -> int:
         )
         for what, count in level.counts[name].items():
             print(f"  {what}: {count}", file=sys.stderr)
-        for score in level.scores.get(name, []):
+        scores = level.scores.get(name, [])
+        best = max((score["total"] for score in scores), default=0.0)
+        for number, score in enumerate(scores, 1):
             parts = ", ".join(f"{part} {value:.2f}" for part, value in score.items())
-            print(f"  candidate: {parts}", file=sys.stderr)
-    print(f"wrote {packed.output}", file=sys.stderr)
+            kept = " (the highest, kept)" if score["total"] == best else ""
+            print(f"  candidate {number}: {parts}{kept}", file=sys.stderr)
+    print(f"wrote {packed.output}; saberlm preview {packed.output} plays it", file=sys.stderr)
     if args.json:
         summary = {
             "output": str(packed.output),
@@ -388,9 +454,38 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _work_on_level(args: argparse.Namespace) -> int:
-    from pathlib import Path
+def _spare_others(out: Path) -> None:
+    """Refuses to replace a level that was not made here, or was worked on since, unasked."""
+    import json
 
+    from saberlm.prompts.levelzip import open_level_files
+
+    if not out.exists():
+        return
+    try:
+        info = json.loads(open_level_files(out).read("Info.dat"))
+        ours = info["_customData"]["_saberlm"]
+        mine = "edits" not in ours
+    except (ValueError, OSError, KeyError, TypeError):
+        mine = False
+    if not mine:
+        raise ValueError(
+            f"{out}: expected no file there, or an older level by saberlm, found another: say with"
+            " -o where the level shall go"
+        )
+
+
+def say_unknown_words(*styles: str | None) -> None:
+    """Warns on standard error of style words that the model does not know."""
+    import sys
+
+    from saberlm.prompts.descriptors import unknown_words
+
+    for hint in filter(None, map(unknown_words, styles)):
+        print(f"warning: {hint}", file=sys.stderr)
+
+
+def _work_on_level(args: argparse.Namespace) -> int:
     from saberlm.infer.level_edits import Span
     from saberlm.scripts.level_work import work_on_level
 

@@ -87,13 +87,13 @@ def test_the_shipped_weights_fit_this_vocabulary() -> None:
     assert set(loaded.model.config.calibration) == {"median_nps", "notes_per_onset"}
 
 
-def test_the_shipped_option_shares_the_weights_of_nano() -> None:
+def test_what_preference_changed_is_in_the_decoder_alone() -> None:
     from saberlm.adapter.loading import load_model
     from saberlm.prompts.vocab import fingerprint
 
-    folder = ROOT / "adapter" / "pretrained" / "nano-dpo"
-    assert sum(path.stat().st_size for path in folder.iterdir()) < 2e6
-    plain, option = (load_model(name, fingerprint()).model for name in ("nano", "nano-dpo"))
+    lora = ROOT / "adapter" / "pretrained" / "nano" / "preference.safetensors"
+    assert lora.stat().st_size < 5e6
+    plain, option = (load_model(name, fingerprint()).model for name in ("nano-sft", "nano"))
     moved = [
         name
         for (name, ours), theirs in zip(plain.named_parameters(), option.parameters(), strict=True)
