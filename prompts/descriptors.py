@@ -9,6 +9,7 @@ of the training maps (`saberlm.scripts.descriptor_table` prints it).
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -51,6 +52,24 @@ CHILL = "chill"
 """Hardly a step of a quarter beat, and not full of doubles."""
 WORDS = (*(d.word for d in DESCRIPTORS), CHILL)
 _CHILL_QUICK_STEPS = 0.05
+
+
+def unknown_words(style: str | None) -> str | None:
+    """What to tell a person of the words in a style that no map was ever described by; None where
+    there is none of them."""
+    asked = [word.strip() for word in (style or "").split(",")]
+    strange = [word for word in asked if word and word not in WORDS]
+    if not strange:
+        return None
+    told = []
+    for word in strange:
+        plain = word.casefold()
+        near = [w for w in WORDS if plain in w] or difflib.get_close_matches(plain, WORDS, 1)
+        told.append(repr(word) + (f" ({' or '.join(near)}?)" if near else ""))
+    return (
+        f"style: the model learnt no such word as {', '.join(told)}: it may do nothing; known are"
+        f" {', '.join(WORDS)}"
+    )
 
 
 def descriptor_values(beatmap: Beatmap) -> dict[str, float]:
