@@ -218,17 +218,28 @@ def _plural(word: str, count: int) -> str:
 
 def _render_difficulty(report: DifficultyReport) -> list[str]:
     counts, parity = report.counts, report.parity
+    objects = ", ".join(
+        f"{count} {_plural(word, count)}"
+        for word, count in (
+            ("note", counts.notes),
+            ("bomb", counts.bombs),
+            ("wall", counts.walls),
+            ("arc", counts.arcs),
+            ("chain", counts.chains),
+            ("light", counts.lights),
+            ("boost", counts.boosts),
+        )
+    )
     directions = " ".join(f"{key.lower()} {value}" for key, value in counts.directions.items())
     lines = [
         f"{report.characteristic} {report.name}, NJS {report.njs:g}",
-        f"  {counts.notes} notes, {counts.bombs} bombs, {counts.walls} walls, {counts.arcs} arcs, "
-        f"{counts.chains} chains, {counts.lights} lights, {counts.boosts} boosts",
+        f"  {objects}",
         f"  {counts.nps:.2f} notes/s (peak {counts.peak_nps:.2f}) over {counts.seconds:.1f} s; "
         f"left {counts.red_share:.0%}, right {counts.blue_share:.0%}; "
         f"doubles {counts.doubles_share:.0%}",
         f"  {counts.cells} of 12 cells, {counts.distinct_directions} of 9 directions: {directions}",
         f"  lit bars {counts.lit_bar_share:.0%}",
-        f"  parity: {parity.errors} errors in {parity.swings} swings "
+        f"  parity: {parity.errors} {_plural('error', parity.errors)} in {parity.swings} swings "
         f"({parity.per_100_notes:.1f} per 100 notes), {parity.borderline} borderline, "
         f"{parity.resets} bomb resets",
         *_render_findings(report.judgement),
@@ -246,7 +257,8 @@ def _render_findings(judged: Judgement) -> list[str]:
     if not rates:
         return ["  playability: no findings"]
     each = ", ".join(f"{rule.replace('_', ' ')} {rate:.1f}" for rule, rate in rates)
-    lines = [f"  playability: {len(judged.findings)} findings; per 100 notes {each}"]
+    count = len(judged.findings)
+    lines = [f"  playability: {count} {_plural('finding', count)}; per 100 notes {each}"]
     for one in judged.findings[:MAX_SHOWN]:
         place = f"bar {one.bar}, beat {one.beat:g}, {one.seconds:.2f} s"
         lines.append(f"    {place}: {one.rule.replace('_', ' ')}: {one.message}")

@@ -182,7 +182,7 @@ def _shard_of(
         duration = last + FINISHED_SECONDS + BARELY
         frames, frame_rate = np.zeros((0, 1)), 1.0
     else:
-        samples = _read_audio(source, level.info.audio_filename, frontend.sample_rate)
+        samples = read_audio(source, level.info.audio_filename, frontend.sample_rate)
         duration = len(samples) / frontend.sample_rate
         frame_rate = frontend.frame_rate
     beats = (duration - grid.offset_seconds) * grid.bpm / 60
@@ -228,7 +228,7 @@ def _shard_of(
     )
 
 
-def _read_audio(source: MapSource, name: str, sample_rate: int) -> np.ndarray:
+def read_audio(source: MapSource, name: str, sample_rate: int) -> np.ndarray:
     """The song's samples ``(T,)``; a song inside a zip is unpacked for as long as it takes."""
     if source.audio is not None:
         return load_audio(source.audio, sample_rate)[0]

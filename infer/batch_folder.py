@@ -72,7 +72,8 @@ def _take(stream: IO[str]) -> bool:
 
 
 def clear_leftovers(folder: Path) -> int:
-    """Remove what a killed run left half written; call it under the lock. Returns how many."""
+    """Remove what a run that ended early left half written; call it under the lock. Returns how
+    many."""
     parts = [path for path in folder.glob(".*.part") if path.is_file()]
     for path in parts:
         path.unlink(missing_ok=True)

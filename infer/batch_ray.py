@@ -15,7 +15,7 @@ import os
 import pickle
 import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def _enter(out: Path, home: str, lock: str) -> None:
         )
 
 
-def in_ray(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Row]:
+def in_ray(groups: Groups, settings: BatchSettings, say: Say) -> Generator[Row, None, None]:
     """Rows of all groups, as workers anywhere finish them.
 
     Raises:

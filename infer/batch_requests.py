@@ -7,11 +7,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from saberlm.infer.level_request import LevelRequest
+from saberlm.infer.level_request import FILES, LevelRequest
+from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts.errors import HeaderError
 
 SOUND_SUFFIXES = (
@@ -34,7 +35,7 @@ def find_requests(songs: Sequence[str | Path], settings: Mapping[str, Any]) -> l
     Args:
         songs: sound files; folders, whose sound files are taken, those of their folders too; and
             files of requests, a JSON object a line, with the fields of `LevelRequest` and
-            `saberlm.infer.sampling.SamplingParams` and perhaps ``output``. Their songs' paths are
+            `saberlm.infer.sampling.SamplingParams` and perhaps ``output``. Paths in it are
             relative to the file they stand in.
         settings: fields for all requests; a line's own go before them.
 
@@ -78,15 +79,18 @@ def _from_lines(
             continue
         where = f"{path}, line {number}"
         try:
-            fields = json.loads(line)
-            if not isinstance(fields, dict):
+            own = json.loads(line)
+            if not isinstance(own, dict):
                 raise ValueError(f"expected a JSON object, found {line.strip()[:60]!r}")
-            song, output = fields.pop("song", None), fields.pop("output", None)
-            if not isinstance(song, str):
-                raise ValueError(f"expected a field song with a path, found {song!r}")
+            if not isinstance(own.get("song"), str):
+                raise ValueError(f"expected a field song with a path, found {own.get('song')!r}")
+            for name in FILES:
+                if isinstance(own.get(name), str):
+                    own[name] = path.parent / own[name]
+            song, output = own.pop("song"), own.pop("output", None)
             if output is not None:
                 _check_output(output)
-            request = LevelRequest.of(path.parent / song, **{**settings, **fields})
+            request = LevelRequest.of(song, **{**settings, **own})
         except HeaderError as error:
             at = f"prompt, characters {error.start + 1} to {error.end}"
             raise ValueError(f"{where}: {at}: {error.reason}") from None
@@ -96,6 +100,22 @@ def _from_lines(
     if not found:
         raise ValueError(f"{path}: expected requests, a JSON object a line, found none")
     return found
+
+
+def request_line(item: BatchItem) -> str:
+    """An item as a line of a file of requests, paths made absolute; what is as usual is left
+    out."""
+    asked = item.request
+    told: dict[str, Any] = {"song": asked.song, "output": item.output}
+    for record in (asked, asked.sampling):
+        usual: Any = SamplingParams() if record is asked.sampling else LevelRequest(asked.song)
+        for name in (one.name for one in fields(record) if one.name not in ("song", "sampling")):
+            if getattr(record, name) != getattr(usual, name):
+                told[name] = getattr(record, name)
+    for name in FILES:
+        if name in told:
+            told[name] = str(Path(told[name]).absolute())
+    return json.dumps(told, ensure_ascii=False)
 
 
 def _check_output(output: object) -> None:

@@ -17,7 +17,8 @@ import os
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -31,6 +32,7 @@ from saberlm.infer.batch_requests import BatchItem
 from saberlm.infer.level_request import file_digest
 from saberlm.infer.mapper import ROWS, MappedLevel, Mapper
 from saberlm.infer.rounds import HeardSong
+from saberlm.infer.tempo_report import LOW_CONFIDENCE
 
 DONE, FAILED = "done", "failed"
 GROUPS_EACH = 4
@@ -114,7 +116,7 @@ class BatchResult:
 
 
 Groups = Sequence[Sequence[Job]]
-Runner = Callable[[Groups, BatchSettings, Say], Iterator[Row]]
+Runner = Callable[[Groups, BatchSettings, Say], Generator[Row, None, None]]
 
 
 def run_batch(
@@ -146,7 +148,7 @@ def run_batch(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(
-            f"{out}: expected a folder or room for one, found {error.strerror or error}"
+            f"{out}: expected a folder to write to, found {error.strerror or error}"
         ) from error
     counts: Counter[str] = Counter()
     with locked(out) as left_behind:
@@ -160,21 +162,32 @@ def run_batch(
             summary.rewrite(order)
             run = runner or _runner(settings, len(waiting))
             parts = 1 if run is _here else settings.workers * GROUPS_EACH
-            for row in run(_groups(waiting, parts), settings, say):
-                counts[row["status"]] += 1
-                summary.put(row)
-                if row["status"] == FAILED:
-                    say(f"{row['song']}: {row['error']}")
-                if progress is not None:
-                    progress(row, sum(counts.values()), len(items))
+            # closed before anything is cleared: no worker is left that writes
+            with closing(run(_groups(waiting, parts), settings, say)) as rows:
+                for row in rows:
+                    counts[row["status"]] += 1
+                    summary.put(row)
+                    if row["status"] == FAILED:
+                        say(f"{row['song']}: {row['error']}")
+                    if progress is not None:
+                        progress(row, sum(counts.values()), len(items))
             summary.rewrite(order)
         except OSError as error:
             if is_disk_full(error, out):
                 raise disk_full(out) from error
             raise
         finally:
-            shutil.rmtree(out / WORK_NAME, ignore_errors=True)
+            clear_leftovers(out)
     return BatchResult(counts[DONE], counts["skipped"], counts[FAILED])
+
+
+def unsure(summary: Summary, items: Iterable[BatchItem]) -> list[str]:
+    """Names of the levels whose song's beat is more likely wrong than right."""
+    return [
+        item.output
+        for item in items
+        if summary.rows.get(item.output, {}).get("confidence", 1.0) < LOW_CONFIDENCE
+    ]
 
 
 def _unsettled(
@@ -257,7 +270,7 @@ def _seconds_of(path: Path) -> float:
         return 0.0
 
 
-def _here(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Row]:
+def _here(groups: Groups, settings: BatchSettings, say: Say) -> Generator[Row, None, None]:
     """All groups in this process."""
     if not groups:
         return
@@ -271,13 +284,13 @@ def _here(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Row]:
         tempfile.tempdir = before
 
 
-def _in_workers(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Row]:
+def _in_workers(groups: Groups, settings: BatchSettings, say: Say) -> Generator[Row, None, None]:
     from saberlm.infer.batch_workers import in_workers
 
     return in_workers(groups, settings, say)
 
 
-def _in_ray(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Row]:
+def _in_ray(groups: Groups, settings: BatchSettings, say: Say) -> Generator[Row, None, None]:
     from saberlm.infer.batch_ray import in_ray
 
     return in_ray(groups, settings, say)
@@ -357,6 +370,8 @@ def _saved(job: Job, level: MappedLevel, out: Path) -> Row:
         DONE,
         fingerprint=job.fingerprint,
         bpm=level.tempo.bpm,
+        offset=level.tempo.offset_seconds,
+        confidence=round(level.tempo.confidence, 4),
         difficulties=level.describe(),
         seconds={name: round(value, 3) for name, value in level.seconds.items()},
         **more,

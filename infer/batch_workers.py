@@ -1,7 +1,9 @@
 """Worker processes of a batch run: each has its own model, and takes a song whenever a row is free.
 
-A worker that dies (memory, a crash in a library) is replaced; the songs it was at are tried again
-one by one, and one that ends a worker twice is reported. Workers end with the run, however it ends.
+On Linux they are forked from one process that has imported what they need and runs nothing;
+elsewhere each starts from nothing. A worker that dies (memory, a crash in a library) is replaced;
+the songs it was at are tried again one by one, and one that ends a worker twice is reported.
+Workers end with the run, however it ends.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from saberlm.infer.batch_run import (
@@ -32,13 +35,14 @@ from saberlm.infer.batch_run import (
 )
 
 ROW, NEXT, STOPPED = "row", "next", "stopped"
+_IMPORTED = "saberlm.infer.batch_start"
 
 
 @dataclass
 class _Worker:
     """A process, the pipe to it, and the jobs given to it that are not settled."""
 
-    process: SpawnProcess
+    process: BaseProcess
     pipe: Connection
     left: list[Job] = field(default_factory=list)
     asks: bool = False  # whether it waits for a song
@@ -54,7 +58,7 @@ class _Worker:
             self.pipe.send(job)
 
 
-def in_workers(groups: Groups, settings: BatchSettings, say: Say) -> Iterator[Row]:
+def in_workers(groups: Groups, settings: BatchSettings, say: Say) -> Generator[Row, None, None]:
     """Rows of all groups, as workers finish them.
 
     Raises:
@@ -132,9 +136,15 @@ def _after_death(
 
 
 def _start(settings: BatchSettings) -> _Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, settings), daemon=True)
+    ours, theirs = multiprocessing.Pipe()
+    process: BaseProcess
+    if sys.platform == "linux":
+        forked = multiprocessing.get_context("forkserver")
+        forked.set_forkserver_preload([_IMPORTED])  # without effect once that process is there
+        process = forked.Process(target=_work, args=(theirs, settings), daemon=True)
+    else:
+        spawned = multiprocessing.get_context("spawn")
+        process = spawned.Process(target=_work, args=(theirs, settings), daemon=True)
     process.start()
     theirs.close()  # so that the worker's end is the only one, and its death an end of file
     return _Worker(process, ours)

@@ -137,6 +137,11 @@ class Scorer:
         return JudgedBars(score, report.findings, said)
 
 
+def best_of(scores: Sequence[MapScore]) -> int:
+    """The number of the candidate that is kept: of equal ones, the first."""
+    return max(range(len(scores)), key=lambda k: (scores[k].total, -k))
+
+
 def _style(usual: StyleReference, beatmap: Beatmap, song: Song) -> float | None:
     """Mean distance to the usual style over the human maps' median distance."""
     distances = usual.distances(beatmap, song.tempo).to_dict()

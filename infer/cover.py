@@ -11,6 +11,8 @@ import itertools
 import logging
 import warnings
 import zlib
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -52,21 +54,48 @@ def draw_cover(
         )
     mel = _mel(audio, sample_rate)
     ramp = _ramp((zlib.crc32(title.encode()) + 7919 * seed) % 360 / 360)
+    sheet = _sheet()
+    value = (0.06 + 0.94 * mel).take(sheet.place)
+    value = np.where(sheet.inside, value, sheet.glow)
+    value = np.clip(value + sheet.edge, 0, 1)
+    pixels = ramp.take((value * (len(ramp) - 1)).astype(np.int32), axis=0)
+    return _png(Image.fromarray(pixels, "RGB").resize((SIZE, SIZE), Image.Resampling.BOX))
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """What every cover has at its pixels, twice as many to a side as it will have.
+
+    Attributes:
+        place: of the spectrogram's values, the one that is shown.
+        inside: whether it is shown at all.
+        glow: what is there elsewhere.
+        edge: brightness that the two circles add.
+    """
+
+    place: npt.NDArray[np.int32]
+    inside: npt.NDArray[np.bool_]
+    glow: Array
+    edge: Array
+
+
+@cache
+def _sheet() -> _Sheet:
     big = SIZE * 2
     axis = (np.arange(big, dtype=np.float32) + 0.5) / SIZE - 1
     x, y = axis[None, :], axis[:, None]
     radius = np.sqrt(x * x + y * y)
     turn = (np.arctan2(x, -y) / (2 * np.pi)) % 1  # clockwise from the top
     band = np.clip((radius - _INNER) / (_OUTER - _INNER), 0, 0.9999) * _BANDS
-    value = mel[(turn * _FRAMES).astype(np.int32) % _FRAMES, band.astype(np.int32)]
-    glow = 0.10 * np.clip(1.25 - radius, 0, 1)
-    value = np.where((radius >= _INNER) & (radius <= _OUTER), 0.06 + 0.94 * value, glow)
     edge = np.exp(-(((radius - _INNER) / 0.008) ** 2)) + 0.5 * np.exp(
         -(((radius - _OUTER) / 0.005) ** 2)
     )
-    value = np.clip(value + 0.8 * edge, 0, 1)
-    pixels = ramp[(value * (len(ramp) - 1)).astype(np.int32)]
-    return _png(Image.fromarray(pixels, "RGB").resize((SIZE, SIZE), Image.Resampling.BOX))
+    return _Sheet(
+        (turn * _FRAMES).astype(np.int32) % _FRAMES * _BANDS + band.astype(np.int32),
+        (radius >= _INNER) & (radius <= _OUTER),
+        (0.10 * np.clip(1.25 - radius, 0, 1)).astype(np.float32),
+        (0.8 * edge).astype(np.float32),
+    )
 
 
 def load_cover(path: Path) -> tuple[str, bytes]:

@@ -32,7 +32,8 @@ from saberlm.prompts.header_template import HeaderTemplate
 
 MAX_CANDIDATES = 64
 _SAMPLING = tuple(f.name for f in fields(SamplingParams) if f.name != "seed")
-_FILES = ("song", "beats", "tempo_from", "cover", "reference")
+FILES = ("song", "beats", "tempo_from", "cover", "reference")
+"""Fields of a request that name files."""
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,7 @@ class LevelRequest:
             OSError: a file that cannot be read.
         """
         told: dict[str, Any] = {**asdict(self), "weights": weights}
-        for name in _FILES:
+        for name in FILES:
             value = getattr(self, name)
             if value is not None and Path(value).is_file():
                 told[name] = [Path(value).name, file_digest(Path(value))]

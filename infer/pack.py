@@ -120,12 +120,17 @@ def check_writable(out: Path) -> None:
     """Find out before the long work whether a level can be written there.
 
     Raises:
-        ValueError: the folder is missing or refuses a file, or ``out`` is a folder named like a
-            zip.
+        ValueError: the folder is missing or refuses a file, ``out`` is a folder named like a
+            zip, or a file that is no zip.
     """
     if out.is_dir() and out.suffix.lower() == ".zip":
         raise ValueError(
             f"{out}: expected a file to write, found a folder; give another name with -o"
+        )
+    if out.is_file() and out.suffix.lower() != ".zip":
+        raise ValueError(
+            f"{out}: expected a name that ends in .zip, or a folder's, found a file that is no"
+            " level; give another name with -o"
         )
     folder = out.parent
     if not folder.is_dir():

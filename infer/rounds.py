@@ -21,6 +21,7 @@ from saberlm.infer.candidates import (
     MapScore,
     Scorer,
     WeakRange,
+    best_of,
     keep_better,
     weak_tasks,
 )
@@ -181,13 +182,10 @@ class _SongRun:
         if one.reference is not None:
             request = one.reference.shown(request)
         request = held_to(request, one.request.amounts)
-        rows = []
-        for k in range(one.request.candidates):
-            # the density follows its own row
-            own = replace(request, seed=request.seed + k * CANDIDATE_STRIDE,
-                          density=copy.copy(request.density))  # fmt: skip
-            rows.append(_Row(self, own, one.request.sampling, k))
-        return rows, passes
+        candidates = candidate_rows(request, one.request.candidates)
+        return [
+            _Row(self, own, one.request.sampling, k) for k, own in enumerate(candidates)
+        ], passes
 
     def _choose(self, name: str, work: _Difficulty) -> list[_Row]:
         """All candidates are there: the best is kept; rows that draw its weak bars anew."""
@@ -197,7 +195,7 @@ class _SongRun:
         work.scorer = Scorer.of(self.heard.song, work.conditions)
         judged = [work.scorer.judge(work.maps[k][0]) for k in range(request.candidates)]
         work.scores = [one.score for one in judged]
-        work.best = max(range(len(judged)), key=lambda k: (judged[k].score.total, -k))
+        work.best = best_of(work.scores)
         if request.redo_weak:
             work.weak = self._weak_ranges(name, work, judged[work.best])
         rows = [
@@ -248,6 +246,19 @@ class _SongRun:
         """A difficulty is made."""
         self.made[name] = made
         del self.at_work[name]
+
+
+def candidate_rows(request: MapRequest, count: int) -> list[MapRequest]:
+    """A row's candidates: each with a seed of its own, the first with the row's."""
+    return [
+        # the density follows its own row
+        replace(
+            request,
+            seed=request.seed + k * CANDIDATE_STRIDE,
+            density=copy.copy(request.density),
+        )
+        for k in range(count)
+    ]
 
 
 def map_songs(

@@ -156,8 +156,8 @@ class LevelDraft:
             (write_zip if out.suffix.lower() == ".zip" else write_folder)(out, ordered)
         except OSError as error:
             raise LevelError(
-                f"{out}: expected to write the level, found {error}: likely a missing or read-only"
-                " folder, or a full disk"
+                f"{out}: expected to write the level, found {error.strerror or error}: likely a"
+                " missing or read-only folder, or a full disk"
             ) from error
 
     def contents(self) -> dict[str, bytes]:

@@ -130,7 +130,7 @@ def write_files(path: Path, own: Mapping[str, bytes], others: Mapping[str, bytes
         (write_zip if path.suffix.lower() == ".zip" else write_folder)(path, contents)
     except OSError as error:
         raise LevelError(
-            f"{path}: expected to write the level, found {error}: "
+            f"{path}: expected to write the level, found {error.strerror or error}: "
             "likely a missing or read-only folder, a missing file to copy, or a full disk"
         ) from error
 

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from saberlm.finetune.ablation import Split
-    from saberlm.finetune.shards import SongShard
+
+_Song = TypeVar("_Song")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,6 +84,8 @@ def main(argv: list[str] | None = None) -> int:
                 # maps without songs all join; another front end's songs are chosen as ours are
                 count = 0 if name == "flow" else budget.songs
                 songs[name] = _load(folders[name], count, args.valid_songs)
+            if variant.needs not in {None, "flow"}:
+                _expect_same(songs[None], songs[variant.needs], folders[variant.needs])
             run = part.run(variant, songs, seed, budget)
             append(out, run.to_json())
             done.append(run)
@@ -114,7 +117,18 @@ def _load(folder: Path, songs: int, valid_songs: int) -> Split:
     )
 
 
-def spread(songs: Sequence[SongShard], count: int) -> list[SongShard]:
+def _expect_same(ours: Split, theirs: Split, folder: Path) -> None:
+    """Raise ``ValueError`` where a front end's songs are not those of the base."""
+    for split in ("train", "valid"):
+        keys, found = ([song.key for song in getattr(x, split)] for x in (ours, theirs))
+        if keys != found:
+            raise ValueError(
+                f"{folder}: expected the base's {len(keys)} {split} songs, found {len(found)}, of"
+                f" which {len(set(keys) & set(found))} are among them: made of other songs?"
+            )
+
+
+def spread(songs: Sequence[_Song], count: int) -> list[_Song]:
     """So many songs from first to last at even steps; all of them where there are no more, or none
     are asked for."""
     if not 0 < count < len(songs):

@@ -48,7 +48,8 @@ def settings() -> dict[str, Any]:
         ),
         "style": gr.Dropdown(
             list(WORDS), multiselect=True, allow_custom_value=True, max_choices=8,
-            label="Style", info="Choose, or write words of your own", elem_id="style",
+            label="Style", info="choose; words that are not listed may do nothing",
+            elem_id="style",
         ),
         "parts": gr.CheckboxGroup(list(PARTS), value=list(PARTS), label="With"),
         "full_spread": gr.Checkbox(
@@ -117,10 +118,10 @@ def settings() -> dict[str, Any]:
 
 def work() -> tuple[dict[str, Any], Any]:
     """The fields of `saberlm.scripts.app_request.WorkFields` by name, and the button."""
-    with gr.Accordion("Work on a level that is there", open=False, elem_id="work"):
+    with gr.Accordion("Work on an existing level", open=False, elem_id="work"):
         made: dict[str, Any] = {
             "level": gr.File(
-                label="Level (zip); empty: the newest one made here", file_types=[".zip"],
+                label="Level (zip); none: the newest made here", file_types=[".zip"],
                 height=150, elem_id="level",
             ),
             "task": gr.Dropdown(_TASKS, value="range", label="What", elem_id="task"),
@@ -129,13 +130,15 @@ def work() -> tuple[dict[str, Any], Any]:
                 value="0:20-0:35", elem_id="span",
             ),
             "difficulties": gr.CheckboxGroup(
-                _DIFFICULTIES, label="Of these difficulties (none: all that are concerned)"
+                _DIFFICULTIES, label="Which difficulties",
+                info="none chosen: all that the work is for",
             ),
-            "new_lights": gr.Checkbox(label="The part's lights anew, too", value=False),
+            "new_lights": gr.Checkbox(label="New lights in that part, too", value=False),
         }  # fmt: skip
         gr.HTML(
             "<small>All else stays as it is, object for object. Style, style pack, notes a second,"
-            " light colours (of new lights), seed and playability are those above.</small>"
+            " light colours (of new lights), seed and playability are taken from the settings"
+            " above.</small>"
         )
         go = gr.Button("Work on it", variant="primary", elem_id="work-go")
     made["task"].change(

@@ -204,4 +204,4 @@ def _shown_slot(one: HeardFile | None, *, kept: bool) -> list[Any]:
     fields = SongFields.of(one)
     usable = one.tempo is not None
     values = (fields.title, fields.artist, fields.bpm, fields.offset)
-    return [*words, *(gr.update(value=value, interactive=usable) for value in values)]
+    return [*words, *(gr.update(value=value, visible=usable) for value in values)]

@@ -7,9 +7,11 @@ from html import escape
 from pathlib import Path
 
 from saberlm.eval.verdict import verdict
+from saberlm.infer.level_request import LevelRequest
 from saberlm.infer.level_work import LevelWork
 from saberlm.infer.studio import HeardFile, Job, MadeLevel
 from saberlm.infer.tempo_report import LOW_CONFIDENCE
+from saberlm.prompts.descriptors import unknown_words
 from saberlm.scripts.app_plots import density_plot
 
 HEADING = (
@@ -23,8 +25,14 @@ _DONE = {
     "lights": "new lights",
     "spread": "difficulties added",
 }
-PLACEHOLDER = '<div class="sl-note">Your levels will appear here, each with a preview.</div>'
+PLACEHOLDER = (
+    '<div class="sl-note">Your levels will appear here, each with a preview. Download what you'
+    " want to keep: they are gone when the app ends.</div>"
+)
 TERMS = (
+    "<p><b>To play a level:</b> on a PC with the mod SongCore put the zip as it is into the game's"
+    " folder <code>Beat Saber_Data/CustomWIPLevels</code> (practice mode), or unpack it into a"
+    " folder of its own in <code>CustomLevels</code>; on a Quest give it to the mod manager.</p>"
     "<p><b>Before you upload a level to BeatSaver:</b> say in the upload form that a program made"
     " it (“AI / automapper”); the level says so itself. BeatSaver removes levels that hide it,"
     " and warns, then closes the account. Declared ones may be taken down after 90 days. The song"
@@ -135,6 +143,8 @@ def _card(level: MadeLevel) -> str:
         first = report.errors[0].message
         warned += notice(f"Not valid, do not upload it: {first}", "bad")
     warned += "".join(notice(f"{one}.", "warn") for one in level.warnings)
+    hint = unknown_words(_request(level).style)
+    warned += notice(f"{hint}.", "warn") if hint else ""
     if level.tempo is not None and level.tempo.confidence < LOW_CONFIDENCE:
         warned += notice(
             f"The beat is likely off ({level.tempo.confidence:.0%} sure): write the right BPM and"
@@ -158,10 +168,13 @@ def _card(level: MadeLevel) -> str:
     )
 
 
+def _request(level: MadeLevel) -> LevelRequest:
+    return level.request.request if isinstance(level.request, LevelWork) else level.request
+
+
 def _asked(level: MadeLevel) -> str:
     said = []
-    wanted = level.request
-    request = wanted.request if isinstance(wanted, LevelWork) else wanted
+    wanted, request = level.request, _request(level)
     if isinstance(wanted, LevelWork):
         said += [_DONE[wanted.task].format(wanted.span)]
     said += [f"seed {request.seed}"]

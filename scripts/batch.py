@@ -3,8 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 from saberlm.scripts.map import add_request_arguments, request_fields
+
+OF_ONE_SONG = ("bpm", "offset", "beats", "tempo-from", "title")
+"""Options of ``saberlm map`` that mean nothing for many songs; a line of requests has them."""
+
+
+class _OfOneSong(argparse.Action):
+    """Says where an option belongs that many songs cannot share."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        name = self.dest.replace("-", "_")
+        number = name in ("bpm", "offset")
+        value = values if number else f'"{values}"'
+        parser.error(
+            f"{option_string} is of one song: give it in a .jsonl file of requests, as"
+            f' {{"song": "a.ogg", "{name}": {value}}} (--list writes such lines)'
+        )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,12 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SONGS",
         nargs="+",
         help="sound files, folders of them, and .jsonl files of requests: an object a line with"
-        ' "song" and perhaps "output", "difficulties", "nps", "style", "seed" and the other options'
-        " of saberlm map, with _ for -",
+        ' "song" and perhaps "output", "difficulties", "nps", "bpm", "offset", "beats" and the'
+        " other options of saberlm map, with _ for -; paths in it are relative to the file",
     )
     parser.add_argument(
         "--out",
-        required=True,
         metavar="DIR",
         help="folder for the levels and summary.jsonl; run again, it goes on with what is not done",
     )
@@ -52,22 +75,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " address: a cluster of this machine alone); songs and DIR on a file system they share",
     )
     add_request_arguments(parser)
+    parser.add_argument("--artist", help="of all songs (default: from each file's tags or name)")
+    for name in OF_ONE_SONG:
+        parser.add_argument(f"--{name}", action=_OfOneSong, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--list",
+        action="store_true",
+        help="make nothing: print the requests as lines for a .jsonl file, to be changed song by"
+        " song and given back",
+    )
     parser.add_argument("--json", action="store_true", help="print how it ended as one JSON object")
+    parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
     """Map the songs; 1 when any failed."""
+    if args.out is None and not args.list:
+        args.usage_error("--out DIR is missing")
     import json
     import sys
     import time
     from pathlib import Path
-    from typing import Any
 
     from tqdm import tqdm
 
-    from saberlm.infer.batch_requests import find_requests
-    from saberlm.infer.batch_run import BatchSettings, run_batch, usual_workers
+    from saberlm.infer.start import uncollected
 
+    with uncollected():
+        from saberlm.infer.batch_folder import Summary
+        from saberlm.infer.batch_requests import find_requests, request_line
+        from saberlm.infer.batch_run import BatchSettings, run_batch, unsure, usual_workers
+
+    fields = {**request_fields(args), "artist": args.artist}
+    items = find_requests(args.songs, {k: v for k, v in fields.items() if v is not None})
+    if args.list:
+        print("\n".join(map(request_line, items)))
+        return 0
     workers = args.workers
     if workers is None:
         alone = args.ray is not None or args.device != "cpu" or args.engine != "native"
@@ -82,8 +125,6 @@ def run(args: argparse.Namespace) -> int:
         engine=args.engine,
         ray=args.ray,
     )
-    fields = {name: value for name, value in request_fields(args).items() if value is not None}
-    items = find_requests(args.songs, fields)
     started = time.perf_counter()
     with tqdm(total=len(items), unit="song", desc="batch", file=sys.stderr) as bar:
         new = 0
@@ -105,7 +146,16 @@ def run(args: argparse.Namespace) -> int:
         f" {rate:.0f} songs/hour; summary in {settings.out / 'summary.jsonl'}",
         file=sys.stderr,
     )
+    doubtful = unsure(Summary(settings.out), items)
+    if doubtful:
+        print(
+            f"{len(doubtful)} songs whose beat is unsure (confidence in the summary; listen, and"
+            f" give bpm and offset where it is off): {', '.join(doubtful[:5])}"
+            + (", ..." if len(doubtful) > 5 else ""),
+            file=sys.stderr,
+        )
     if args.json:
         told = {"made": result.made, "skipped": result.skipped, "failed": result.failed}
+        told["unsure"] = len(doubtful)
         print(json.dumps({**told, "seconds": round(seconds, 3)}))
     return 1 if result.failed else 0

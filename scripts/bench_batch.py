@@ -12,7 +12,9 @@ and ``--rows`` at a time, in one process. Numba's kernels are compiled before th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 import tempfile
 import time
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from saberlm.infer.mapper import Mapper
 
 WAYS = ("process", "one", "batch", "workers")
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux' prctl.h
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", metavar="FILE", help="write the figures here as well")
     args = parser.parse_args(argv)
 
+    _adopt()
     _compile(args)
     figures = _stages(args) if args.stages else _ways(args)
     if args.json:
@@ -87,6 +91,18 @@ def _run(commands: Sequence[Sequence[str]]) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr}")
+    with contextlib.suppress(ChildProcessError):  # there is none left
+        while True:
+            os.waitpid(-1, 0)
+
+
+def _adopt() -> None:
+    """Let processes come to this one whose parent ends before them, as workers' common one does, so
+    that their CPU time is counted."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 def _ways(args: argparse.Namespace) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         report = check_level(args.level)
     except ValueError as problem:
-        sys.stderr.write(f"saberlm check: {problem}\n")
+        sys.stderr.write(f"saberlm check: error: {problem}\n")
         return 1
     if args.html is not None:
         from saberlm.eval.check_page import check_page

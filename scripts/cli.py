@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import importlib
 import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NoReturn
 
 from saberlm.prompts.errors import HeaderError
 
@@ -59,11 +62,18 @@ logger = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb; returns the exit code (wrong usage leaves through ``SystemExit(2)``)."""
-    args = _top_parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    top = _top_parser()
+    if not set(words) - {"-v", "--verbose"}:
+        top.print_help(sys.stderr)
+        top.exit(2)
+    args = top.parse_args(words)
     verb: str = args.verb
+    if verb not in VERBS:
+        top.error(_no_verb(verb))
     try:
         module = importlib.import_module(f"saberlm.scripts.{verb}")
-        parser = argparse.ArgumentParser(prog=f"saberlm {verb}", description=module.__doc__)
+        parser = _Parser(prog=f"saberlm {verb}", description=module.__doc__)
         _add_verbose(parser)
         module.add_arguments(parser)
         if getattr(module, "TAKES_OVERRIDES", False):
@@ -97,14 +107,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HeaderError as error:  # its second and third line point at the place
         print(f"saberlm {verb}: error: {error}", file=sys.stderr)
         return 1
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            return _fail(verb, str(error) or type(error).__name__)
+        return _fail(verb, f"{error.filename}: {error.strerror}")
+    except ValueError as error:
         return _fail(verb, str(error) or type(error).__name__)
 
 
-def _top_parser() -> argparse.ArgumentParser:
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in a line and where help is: the whole usage, of which the verbs that map
+    have forty lines, would bury it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n{self.prog} --help tells what it takes\n")
+
+
+def _no_verb(word: str) -> str:
+    """What to say to a first word that is no verb."""
+    listed = f"expected a verb ({', '.join(VERBS)}), found {word!r}"
+    if Path(word).exists():
+        return f"{listed}: a song's verb is map: saberlm map {word}"
+    near = difflib.get_close_matches(word, VERBS, 1)
+    return f"{listed}: {near[0]}?" if near else listed
+
+
+def _top_parser() -> _Parser:
     width = max(map(len, VERBS))
     lines = [f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items()]
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="saberlm",
         usage="saberlm [-h] [--version] [-v] VERB ...",
         description="An automatic Beat Saber mapper: from a song to a playable level with lights.",
@@ -113,7 +144,7 @@ def _top_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"saberlm {_version()}")
     _add_verbose(parser)
-    parser.add_argument("verb", metavar="VERB", choices=VERBS, help=f"one of {', '.join(VERBS)}")
+    parser.add_argument("verb", metavar="VERB", help="one of the verbs below")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
 

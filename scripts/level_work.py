@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from saberlm.scripts.map import say_unknown_words
+
 if TYPE_CHECKING:
     from saberlm.infer.level_editor import LevelEditor
     from saberlm.infer.level_edits import EditedLevel
@@ -56,6 +58,11 @@ def work_on_level(
     Raises:
         ValueError: the level, the song or what is asked of them is at fault.
     """
+    for path in (level, *([] if song is None else [Path(song)])):
+        if not path.exists():  # said at once: what is imported below takes seconds
+            what = "a level's folder or zip" if path == level else "a sound file"
+            raise ValueError(f"{path}: expected {what}, found nothing there; is the path right?")
+
     from tqdm import tqdm
 
     from saberlm.infer.level_editor import LevelEditor
@@ -70,6 +77,7 @@ def work_on_level(
     check_output(level, out, overwrite=args.overwrite)
     check_writable(out)
     draft = LevelDraft(level)
+    say_unknown_words(args.style, args.negative_style)
     mapper = Mapper.from_pretrained(args.model, lora=args.lora, device=args.device)
     with tqdm(unit="bar", desc="decode", file=sys.stderr) as bar:
 
@@ -82,19 +90,14 @@ def work_on_level(
     edited.save(out, overwrite=args.overwrite)
     for one in edited.difficulties:
         row = one.describe()
-        print(
-            f"{one.name}: {row['from']:.1f}-{row['to']:.1f} s: {row['notes']} notes"
-            f" ({row['nps']:.2f}/s), {row['bombs']} bombs, {row['walls']} walls, {row['lights']}"
-            " light events made",
-            file=sys.stderr,
-        )
+        print(f"{one.name}: {_made(row)}", file=sys.stderr)
         for what, count in one.counts.items():
             print(f"  {what}: {count}", file=sys.stderr)
     for warning in edited.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     for what, count in draft.lost.items():
         print(f"not as before: {what}: {count}", file=sys.stderr)
-    print(f"wrote {out}", file=sys.stderr)
+    print(f"wrote {out}; saberlm preview {out} plays it", file=sys.stderr)
     if args.json:
         summary = {
             "output": str(out),
@@ -108,3 +111,15 @@ def work_on_level(
         }
         print(json.dumps(summary))
     return 0
+
+
+def _made(row: Mapping[str, Any]) -> str:
+    """What was made of a difficulty, in words; kinds of which nothing came are left out."""
+    rate = {"notes": f" ({row['nps']:.2f}/s)"}
+    words = {"lights": "light events"}
+    made = [
+        f"{row[kind]} {words.get(kind, kind)}{rate.get(kind, '')}"
+        for kind in ("notes", "bombs", "walls", "arcs", "chains", "lights")
+        if row.get(kind)
+    ]
+    return f"{row['from']:.1f}-{row['to']:.1f} s: {', '.join(made) or 'nothing'} made"

@@ -104,7 +104,7 @@ def shoot_preview(browser: Any, page_file: Path, args: argparse.Namespace) -> No
     page = _open(browser, page_file, CLIP_SIZE, args.at)
     page.add_style_tag(
         content="header, .controls, #timeline, aside, #start, #message { display: none !important }"
-        " #stage { height: 100vh !important }"
+        " .screen { height: 100vh !important; min-height: 0 !important }"
     )
     frames = []
     for number in range(round(args.clip_seconds * args.clip_rate)):

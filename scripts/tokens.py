@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--characteristic", default="Standard", metavar="NAME")
     parser.add_argument(
-        "--bars", metavar="A-B", help="print these bars only, counted from 0, both included"
+        "--bars",
+        metavar="A-B",
+        help="print these bars only, counted from 1 as `saberlm check` does, both included",
     )
     parser.add_argument("--ids", action="store_true", help="print token ids instead of words")
 
@@ -24,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
 
     from saberlm.prompts import vocab as v
     from saberlm.prompts.beatmap import DIFFICULTY_RANK
+    from saberlm.prompts.info_v2 import difficulty_name
     from saberlm.prompts.mapfile import read_level
     from saberlm.prompts.snap import snap
     from saberlm.prompts.tempo import TempoMap
@@ -34,7 +37,9 @@ def run(args: argparse.Namespace) -> int:
     for name, reason in level.unread:
         print(f"not read: {name}: {reason}", file=sys.stderr)
     found = {d.name: d for d in level.difficulties}
-    name = args.difficulty or max(found, key=lambda one: DIFFICULTY_RANK.get(one, 0), default="")
+    name = difficulty_name(args.difficulty or "") or max(
+        found, key=lambda one: DIFFICULTY_RANK.get(one, 0), default=""
+    )
     if name not in found:
         listed = ", ".join(found) or "none"
         raise ValueError(
@@ -44,6 +49,10 @@ def run(args: argparse.Namespace) -> int:
     difficulty = found[name]
     snapped, counts = snap(difficulty.beatmap)
     segments = encode(snapped)
+    if bars[0] > len(segments):
+        raise ValueError(
+            f"--bars: expected bars of 1 to {len(segments)}, which the level has, found {args.bars}"
+        )
     tempo = TempoMap(level.info.bpm, difficulty.beatmap.bpm_events)
     total = sum(map(len, segments))
     print(
@@ -54,10 +63,10 @@ def run(args: argparse.Namespace) -> int:
     for what, count in sorted({**difficulty.notes_on_reading, **counts}.items()):
         print(f"  {what}: {count}", file=sys.stderr)
     position = v.block_range("position")
-    for bar, ids in enumerate(segments):
+    for bar, ids in enumerate(segments, 1):
         if not bars[0] <= bar <= bars[1]:
             continue
-        beat = bar * v.BEATS_PER_SEGMENT
+        beat = (bar - 1) * v.BEATS_PER_SEGMENT
         if args.ids:
             print(f"{bar}:", *ids)
             continue
@@ -76,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 def _bars(text: str | None) -> tuple[int, int]:
     """First and last bar to print."""
     if text is None:
-        return 0, 2**31
+        return 1, 2**31
     first, _, last = text.partition("-")
     try:
         return int(first), int(last or first)

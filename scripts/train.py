@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fail."""
     parser.add_argument(
         "method",
+        metavar="sft|dpo|lora",
         choices=["sft", "dpo", "lora"],
         help="sft: from human maps; dpo: from preference pairs (`saberlm data pairs`); lora: a"
         " style pack, for --lora of the verbs that map",
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, and print where the result lies."""
     from pathlib import Path
 
+    _quiet_libraries()
     if args.method == "lora":
         return _lora(args)
     for name in ("maps", "name", "mapper", "overwrite"):
@@ -53,6 +55,16 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--config: expected a YAML file, found no file at {args.config}")
     print(_dpo(args) if args.method == "dpo" else _sft(args))
     return 0
+
+
+def _quiet_libraries() -> None:
+    """What libraries say of kernels that a CPU lacks and of their own plans would stand in front of
+    what a person can act on."""
+    import logging
+    import warnings
+
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def _sft(args: argparse.Namespace) -> object:

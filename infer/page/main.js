@@ -72,7 +72,9 @@ function showDifficulty(index) {
     [map.chains.length, 'chains'],
     [difficulty.lights.length, 'lights'],
   ];
-  const some = counts.filter(([count]) => count).map(([count, what]) => `${count} ${what}`);
+  const some = counts
+    .filter(([count]) => count)
+    .map(([count, what]) => `${count} ${count === 1 ? what.slice(0, -1) : what}`);
   get('counts').textContent = `${some.join(', ') || 'empty'}; NJS ${map.njs}`;
   const left = Object.entries(difficulty.left_out).map(([what, count]) => `${what} ${count}`);
   get('left-out').textContent = left.length ? `Not shown: ${left.join(', ')}.` : '';

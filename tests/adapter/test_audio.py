@@ -112,6 +112,7 @@ BAD = {
     "empty": (holding(b""), r"found 0 bytes"),
     "text": (holding("Dies ist kein Lied, über das man tanzt.\n".encode() * 50), r"found text"),
     "playlist": (holding(b"#EXTM3U\n#EXTINF:9,\nother.aac\n"), r"found text"),
+    "zip": (holding(b"PK\x03\x04" + bytes(3000)), r"found a zip; a level"),
     "zeros": (holding(bytes(5000)), r"found an unknown format"),
     "m4a": (holding(b"\0\0\0\x20ftypM4A " + bytes(3000)), r"found MP4/M4A.*install ffmpeg"),
     "half a second": (sound(tone(0.5)), r"at least 5 s of audio, found .* 0\.50 s"),
@@ -177,8 +178,18 @@ def test_a_cut_mp3_that_is_still_a_song_is_taken_with_a_warning(tmp_path, caplog
     assert "the header states 12.0 s but only 7.1 s decode" in caplog.text
 
 
-def test_a_whole_file_gives_no_warning(tmp_path, caplog):
-    path = write(tmp_path / "song.mp3", tone(6), file_format="MP3", subtype="MPEG_LAYER_III")
+def test_a_cut_ogg_is_taken_with_a_warning(tmp_path, caplog):
+    path = write(tmp_path / "song.ogg", tone(12), file_format="OGG", subtype="VORBIS")
+    keep_share(path, 0.7)
+    with caplog.at_level(logging.WARNING):
+        assert 5 < load_audio(path, 22_050).shape[1] / 22_050 < 12
+        load_audio(path, 22_050)
+    assert caplog.text.count("stops in the middle") == 1
+
+
+@pytest.mark.parametrize(("file_format", "subtype"), [("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS")])
+def test_a_whole_file_gives_no_warning(file_format, subtype, tmp_path, caplog):
+    path = write(tmp_path / "song", tone(6), file_format=file_format, subtype=subtype)
     load_audio(path, 22_050)
     assert caplog.text == ""
 

@@ -111,6 +111,24 @@ def test_a_file_of_runs_is_gone_on_with(
         ablate.main([*given, "--only", "nobody"])
 
 
+def test_other_frames_are_of_the_same_songs(
+    data_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    variant = ablation.TowerVariant("x", TINY, needs="dac")
+    monkeypatch.setattr(ablation, "VARIANTS", (variant,))
+    (tmp_path / "shards").symlink_to(data_dir / "shards")
+    index = (data_dir / "index.jsonl").read_text().splitlines()
+    given = [str(data_dir), "--out", str(tmp_path / "runs.jsonl"), "--songs", "2", "--steps", "1"]
+    given += ["--also", "dac", str(tmp_path)]
+    for rows, code in ((index[::-1], 1), (index, 0)):
+        (tmp_path / "index.jsonl").write_text("\n".join(rows))
+        assert ablate.main(given) == code
+    assert "made of other songs?" in capsys.readouterr().err
+
+
 def test_songs_are_spread_evenly(songs: list[SongShard]) -> None:
     many = songs * 5
     assert ablate.spread(many, 0) == ablate.spread(many, 10) == ablate.spread(many, 99) == many

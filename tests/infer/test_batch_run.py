@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,9 +18,17 @@ import soundfile
 import torch
 
 from saberlm.infer import batch_run, rounds
-from saberlm.infer.batch_folder import LOCK_NAME, SUMMARY_NAME, WORK_NAME, locked, made_here
-from saberlm.infer.batch_requests import find_requests
-from saberlm.infer.batch_run import BatchSettings, DiskFullError, run_batch
+from saberlm.infer.batch_folder import (
+    LOCK_NAME,
+    SUMMARY_NAME,
+    WORK_NAME,
+    Summary,
+    locked,
+    made_here,
+)
+from saberlm.infer.batch_requests import find_requests, request_line
+from saberlm.infer.batch_run import BatchSettings, DiskFullError, run_batch, unsure
+from saberlm.infer.decoder import CompiledDecoder
 from saberlm.infer.mapper import MappedLevel
 from saberlm.prompts.mapfile import read_level
 
@@ -76,6 +85,39 @@ def test_folders_files_and_lines_become_requests_with_names_of_their_own(songs: 
     assert (by_name["b.zip"].nps, by_name["b.zip"].seed) == (4.0, 3)
     hard = next(item.request for item in items if item.request.difficulties == ("Hard",))
     assert hard.nps == 3.0
+
+
+def test_a_line_says_of_its_song_whatever_the_map_command_takes(songs: Path) -> None:
+    (songs / "beats.txt").write_text("\n".join(str(i / 2) for i in range(12)))
+    listed = songs / "list.jsonl"
+    lines = [
+        {"song": "a.wav", "bpm": 128, "offset": 0.25, "njs": 15, "title": "A", "artist": "B"},
+        {"song": "b.wav", "beats": "beats.txt", "cover": "none.png", "candidates": 2},
+        {"song": "c.wav", "tempo_from": "more", "walls": "none", "arcs": False, "top_k": 5},
+    ]
+    listed.write_text("\n".join(map(json.dumps, lines)))
+    first, second, third = (one.request for one in find_requests([listed], {"artist": "C"}))
+    assert (first.bpm, first.offset, first.njs) == (128.0, 0.25, 15.0)
+    assert (first.title, first.artist, second.artist) == ("A", "B", "C")
+    assert (second.beats, second.cover) == (songs / "beats.txt", songs / "none.png")
+    assert second.given_tempo() is not None, "found beside its line, wherever the command is run"
+    assert (third.tempo_from, third.walls, third.arcs) == (songs / "more", "none", False)
+    assert third.sampling.top_k == 5
+
+
+def test_requests_written_as_lines_come_back_the_same(songs: Path) -> None:
+    listed = songs / "list.jsonl"
+    listed.write_text(
+        '{"song": "a.wav", "difficulties": ["Hard", "Easy"], "nps": [3, 2.5], "arcs": true}\n'
+        '{"song": "b.wav", "beats": "beats.txt", "preset": "wild", "output": "ß ü.zip"}\n'
+        '{"song": "more/a.wav", "prompt": "NPS: {nps}", "seed": 0, "lights": false}\n'
+    )
+    items = find_requests([listed, songs], {"seed": 7, "style": "tech"})
+    written = songs / "elsewhere" / "again.jsonl"
+    written.parent.mkdir()
+    written.write_text("\n".join(map(request_line, items)), encoding="utf-8")
+    assert find_requests([written], {}) == items
+    assert json.loads(request_line(items[-1])).keys() == {"song", "output", "seed", "style"}
 
 
 @pytest.mark.parametrize(
@@ -195,14 +237,19 @@ def test_a_second_run_on_the_folder_is_refused_and_a_stale_lock_is_noticed(
     assert said == []
 
 
+@pytest.mark.parametrize("fault", [RuntimeError("a fault of ours"), MemoryError("no room")])
 def test_a_song_that_decoding_fails_on_is_found_and_reported(
-    songs: Path, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    songs: Path,
+    model_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
 ) -> None:
     plain = rounds.to_beatmap
 
     def to_beatmap(generated: Any, song: Any) -> Any:
         if abs(song.seconds - 7) < 0.1:  # b.wav
-            raise RuntimeError("a fault of ours")
+            raise fault
         return plain(generated, song)
 
     monkeypatch.setattr(rounds, "to_beatmap", to_beatmap)
@@ -212,7 +259,38 @@ def test_a_song_that_decoding_fails_on_is_found_and_reported(
     assert (result.made, result.failed) == (2, 1)
     assert whole_levels(out).keys() == {"a.zip", "c.zip"}
     errors = {row["output"]: row.get("error") for row in rows_of(out)}
-    assert errors == {"a.zip": None, "b.zip": "RuntimeError: a fault of ours", "c.zip": None}
+    told = f"{type(fault).__name__}: {fault}"
+    assert errors == {"a.zip": None, "b.zip": told, "c.zip": None}
+
+
+def test_a_run_without_memory_for_all_rows_goes_on_with_fewer(
+    songs: Path, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = find_requests([songs / f"{name}.wav" for name in "abc"], GRID)
+    run_batch(items, BatchSettings(tmp_path / "one", str(model_dir), rows=1))
+    resize = CompiledDecoder.resize
+
+    def cramped(self: CompiledDecoder, slots: int) -> None:
+        if slots > 1:
+            raise MemoryError
+        resize(self, slots)
+
+    monkeypatch.setattr(CompiledDecoder, "resize", cramped)
+    with pytest.warns(RuntimeWarning, match="out of memory: going on with 1 rows"):
+        result = run_batch(items, BatchSettings(tmp_path / "three", str(model_dir), rows=3))
+    assert (result.made, result.failed) == (3, 0)
+    assert whole_levels(tmp_path / "one") == whole_levels(tmp_path / "three")
+
+
+def test_songs_whose_beat_is_unsure_are_named(songs: Path, model_dir: Path, tmp_path: Path) -> None:
+    items = find_requests([songs / "a.wav"], GRID)
+    run_batch(items, BatchSettings(tmp_path, str(model_dir)))
+    (row,) = rows_of(tmp_path)
+    assert (row["bpm"], row["offset"], row["confidence"]) == (120.0, 0.0, 1.0)
+    summary = Summary(tmp_path)
+    assert unsure(summary, items) == []
+    summary.put({**row, "confidence": 0.2})
+    assert unsure(Summary(tmp_path), items) == ["a.zip"]
 
 
 def test_a_full_disk_ends_the_run_and_keeps_what_is_done(
@@ -237,6 +315,23 @@ def test_a_full_disk_ends_the_run_and_keeps_what_is_done(
     assert len(whole_levels(out)) == 1
     result = run_batch(items, settings)
     assert (result.made, result.skipped) == (1, 1)
+
+
+def test_a_disk_that_is_full_when_the_summary_is_written_loses_no_level(
+    songs: Path, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = BatchSettings(tmp_path, str(model_dir))
+    items = find_requests([songs / "a.wav"], GRID)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Summary, "put", full)
+    with pytest.raises(DiskFullError, match="run the same command again"):
+        run_batch(items, settings)
+    monkeypatch.undo()
+    assert run_batch(items, settings).skipped == 1
+    assert [row["status"] for row in rows_of(tmp_path)] == ["done"]
 
 
 def test_an_interrupt_leaves_no_half_level(
@@ -321,6 +416,60 @@ def test_workers_make_the_same_levels_and_a_dying_one_is_replaced(
     assert (result.made, result.failed) == (4, 0)
     assert any("one by one" in text for text in said)
     assert whole_levels(tmp_path / "one") == whole_levels(tmp_path / "two")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals of Unix")
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGKILL"])
+def test_workers_end_with_the_run_and_the_next_one_goes_on(
+    songs: Path, model_dir: Path, tmp_path: Path, sent: str
+) -> None:
+    listed, out = songs / "many.jsonl", tmp_path / "out"
+    lines = [{"song": "a.wav", "seed": i, "output": f"{i}.zip", **GRID} for i in range(12)]
+    listed.write_text("\n".join(map(json.dumps, lines)))
+    command = [sys.executable, "-m", "saberlm.scripts.cli", "batch", str(listed), "--workers", "2"]
+    command += ["--out", str(out), "--model", str(model_dir)]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 240
+    while not list(out.glob("*.zip")):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    if sent == "SIGINT":
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of its processes
+    else:
+        process.kill()
+    said = process.communicate(timeout=60)[1]  # until none of them has its end of the pipe
+    if sent == "SIGINT":
+        assert process.returncode == 130, said
+        assert said.strip().endswith("saberlm batch: error: interrupted")
+        assert "Traceback" not in said
+        rest = sorted(path.name for path in out.iterdir() if path.suffix != ".zip")
+        assert rest == [LOCK_NAME, SUMMARY_NAME]
+    made = len(whole_levels(out))
+    result = run_batch(find_requests([listed], {}), BatchSettings(out, str(model_dir)))
+    assert (result.made, result.skipped) == (12 - made, made)
+
+
+def test_options_of_one_song_are_sent_to_its_line(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from saberlm.scripts.cli import main
+
+    for option, wanted in (("--bpm", '"bpm": 128'), ("--tempo-from", '"tempo_from": "128"')):
+        with pytest.raises(SystemExit):
+            main(["batch", str(songs), "--out", str(tmp_path / "out"), option, "128"])
+        assert wanted in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["batch", str(songs)])
+    assert "--out DIR is missing" in capsys.readouterr().err
+    assert main(["batch", str(songs), "--list", "--artist", "B", "-d", "Hard"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    song = json.loads(lines[-1])
+    assert (song["artist"], song["difficulties"]) == ("B", ["Hard"])
+    assert Path(song["song"]).is_absolute()
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command_says_by_its_exit_code_whether_any_failed(

@@ -9,7 +9,7 @@ import pytest
 
 from saberlm.infer import batch_run, batch_workers
 from saberlm.infer.batch_requests import BatchItem
-from saberlm.infer.batch_run import BatchSettings, Job
+from saberlm.infer.batch_run import BatchSettings, DiskFullError, Job
 from saberlm.infer.batch_workers import _after_death, _answer, _Worker
 from saberlm.infer.level_request import LevelRequest
 
@@ -93,6 +93,34 @@ def test_workers_that_cannot_start_end_the_run(
     settings = BatchSettings(tmp_path, workers=2)
     with pytest.raises(ValueError, match="before their first song"):
         list(batch_workers.in_workers([jobs("ab"), jobs("c")], settings, print))
+
+
+def test_an_interrupt_and_a_full_disk_end_all_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+
+    def start(_: BatchSettings) -> _Worker:
+        ours, theirs = batch_workers.multiprocessing.Pipe()
+        theirs.send((batch_workers.NEXT, None))
+        theirs.send((batch_workers.STOPPED, DiskFullError("no room")))
+        process = FakeProcess()
+        process.kill = lambda: ended.append(theirs)  # type: ignore[attr-defined]
+        return _Worker(process, ours)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(batch_workers, "_start", start)
+    settings = BatchSettings(tmp_path, workers=2)
+    with pytest.raises(DiskFullError, match="no room"):
+        list(batch_workers.in_workers([jobs("ab")], settings, print))
+    assert len(ended) == 2
+
+    def interrupted(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch_workers, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(batch_workers.in_workers([jobs("ab")], settings, print))
+    assert len(ended) == 4
 
 
 def test_no_more_workers_than_cores_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from saberlm.prompts.descriptors import (
     WORDS,
     descriptor_values,
     style_of,
+    unknown_words,
     words_for,
 )
 from saberlm.prompts.header import MAX_STYLE_CHARACTERS
@@ -109,3 +110,13 @@ def test_a_mirror_image_has_the_same_style(seed: int) -> None:
 def test_all_words_at_once_fit_the_header() -> None:
     assert len(", ".join(WORDS)) <= MAX_STYLE_CHARACTERS
     assert len({d.word for d in DESCRIPTORS}) == len(DESCRIPTORS)
+
+
+def test_words_that_no_map_goes_by_are_named_with_the_likely_one() -> None:
+    assert unknown_words(None) is None
+    assert unknown_words(", ".join(WORDS)) is None
+    assert unknown_words("streams, ") is None
+    said = unknown_words("streams, Teck, lights, soup")
+    assert said is not None
+    assert "'Teck' (tech?), 'lights' (dense lights or sparse lights?), 'soup':" in said
+    assert all(word in said for word in WORDS)

@@ -124,6 +124,18 @@ def test_no_word_from_outside_is_markup() -> None:
         assert "&lt;img" in words
 
 
+def test_a_style_word_that_the_model_does_not_know_is_said_with_the_level() -> None:
+    report = SimpleNamespace(valid=True, errors=[], difficulties=[])
+    for style, warned in ((None, False), ("tech", False), ("tech, teck", True)):
+        level = SimpleNamespace(
+            key="k", title="Tune", archive=Path("a.zip"), report=report, tempo=TEMPO, lora=None,
+            request=LevelRequest.of("x.ogg", style=style), warnings=(),
+        )  # fmt: skip
+        words = level_cards([level])
+        assert ("sl-warn" in words) == warned
+        assert ("(tech?)" in words) == warned
+
+
 def test_an_unsure_beat_is_marked_and_the_others_are_offered() -> None:
     unsure = replace(TEMPO, confidence=0.2, alternatives=(Reading(64, 0.5, 0.1),))
     words = heard_words(replace(HEARD, tempo=unsure))

@@ -47,7 +47,7 @@ def test_what_we_write_is_valid(tmp_path: Path, capsys: pytest.CaptureFixture[st
     text = capsys.readouterr().out
     assert "valid (0 errors, 0 warnings)" in text
     assert "3 notes" in text
-    assert "parity: 1 errors" in text
+    assert "parity: 1 error in" in text
 
 
 def test_json_is_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +100,7 @@ def test_odd_maps_have_defined_scores(
     assert all(math.isfinite(rate) for rate in expert["per_100_notes"].values())
     assert sound or {"file.missing"} <= {one["rule"] for one in report["problems"]}
     _run(str(path))
-    assert f"{expert['notes']} notes" in capsys.readouterr().out
+    assert f"{expert['notes']} note" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["missing", "text", "empty folder"])

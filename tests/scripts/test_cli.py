@@ -68,8 +68,37 @@ def test_wrong_usage_exits_with_2(arguments, verb, capsys):
         cli.main(arguments)
     assert stop.value.code == 2
     shown = capsys.readouterr()
-    assert "usage: saberlm" in shown.err
+    assert "saberlm" in shown.err
+    assert "--help" in shown.err
     assert shown.out == ""
+
+
+def test_wrong_usage_is_not_buried_under_the_usage(verb, capsys):
+    verb(lambda args: 0)
+    with pytest.raises(SystemExit):
+        cli.main(["map", "--number", "x"])
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "saberlm map: error: argument --number: invalid int value: 'x'"
+    assert "saberlm map --help" in second
+
+
+@pytest.mark.parametrize("arguments", [[], ["-v"]])
+def test_no_word_at_all_gets_the_help(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    shown = capsys.readouterr().err
+    assert all(summary in shown for summary in cli.VERBS.values())
+
+
+def test_a_word_that_is_no_verb_gets_the_likely_one(tmp_path, capsys):
+    song = tmp_path / "song.mp3"
+    song.write_bytes(b"sound")
+    for word, hint in (("chek", "found 'chek': check?"), (str(song), f"saberlm map {song}")):
+        with pytest.raises(SystemExit) as stop:
+            cli.main([word])
+        assert stop.value.code == 2
+        assert hint in capsys.readouterr().err
 
 
 def test_arguments_and_exit_code_pass_through(verb):
@@ -91,7 +120,8 @@ def test_a_verb_may_take_overrides(verb):
     ("error", "code", "line"),
     [
         (ValueError("expected a song,\n  found soup"), 1, "expected a song, found soup"),
-        (FileNotFoundError(2, "No such file", "x.ogg"), 1, "[Errno 2] No such file: 'x.ogg'"),
+        (FileNotFoundError(2, "No such file", "x.ogg"), 1, "x.ogg: No such file"),
+        (OSError("the disk is gone"), 1, "the disk is gone"),
         (ValueError(), 1, "ValueError"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (

@@ -1,5 +1,6 @@
 """`saberlm map` from the command line to a level that `saberlm check` accepts."""
 
+import argparse
 import io
 import json
 import zipfile
@@ -14,6 +15,7 @@ from verb_kit import run
 from saberlm.eval.report import check_level
 from saberlm.prompts.mapfile import read_level
 from saberlm.prompts.tempo import TempoMap
+from saberlm.scripts.map import add_arguments
 
 RATE = 22_050
 
@@ -195,6 +197,8 @@ def test_bad_songs_get_one_line_and_no_file(
         (["--cover", "nothing.png"], 1, "nothing.png"),
         (["--device", "cuda"], 1, "CUDA"),
         (["-o", "no/such/folder/x.zip"], 1, "folder"),
+        (["-d", "Hard,Impossible"], 2, "'Impossible'"),
+        (["-d", "Hard", "song.ogg"], 2, "a song goes before -d"),
     ],
 )
 def test_bad_flags_are_refused_before_the_long_work(
@@ -208,6 +212,55 @@ def test_bad_flags_are_refused_before_the_long_work(
     assert says.lower() in said.lower()
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_difficulties_are_taken_as_people_write_them() -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    for words in (["hard,expert+", "Easy"], ["HARD", "EXPERT+,easy"]):
+        assert parser.parse_args(["a.ogg", "-d", *words]).difficulties == [
+            "Hard",
+            "ExpertPlus",
+            "Easy",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        (b"no level", "expected no file there"),
+        ({}, "expected no file there"),
+        ({"_saberlm": {"edits": [{}]}}, "expected no file there"),  # a person's, or worked on
+        ({"_saberlm": {"seed": 0}}, "CUDA"),  # goes on to the next fault
+    ],
+)
+def test_only_a_level_by_saberlm_is_replaced_unasked(
+    there: Any, says: str, song: Path, model_dir: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / f"{song.stem}.zip"
+    if isinstance(there, bytes):
+        out.write_bytes(there)
+    else:
+        with zipfile.ZipFile(out, "w") as files:
+            files.writestr("Info.dat", json.dumps({"_customData": there}))
+    before = out.read_bytes()
+    code, _, said = run(capsys, "map", song, "--model", model_dir, "--device", "cuda")
+    assert code == 1
+    assert says in said
+    assert out.read_bytes() == before
+
+
+def test_a_file_that_is_no_level_is_not_written_over(
+    song: Path, model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "notes.txt"
+    out.write_text("mine")
+    code, _, said = run(capsys, "map", song, "--model", model_dir, "-o", out)
+    assert code == 1
+    assert "ends in .zip" in said
+    assert out.read_text() == "mine"
 
 
 def test_a_prompt_by_hand_is_followed_and_a_wrong_one_pointed_at(
@@ -237,9 +290,11 @@ def test_a_full_spread_and_candidates_from_the_command_line(
     out = tmp_path / "a.zip"
     code, printed, said = run(
         capsys, "map", song, "--model", model_dir, "--bpm", 120, "--offset", 0.31, "--json", "-o",
-        out, "--full-spread", "-d", "Hard", "Expert", "--candidates", 2, "--redo-weak",
+        out, "--full-spread", "-d", "Hard", "Expert", "--candidates", 2, "--redo-weak", "--style",
+        "teck",
     )  # fmt: skip
     assert code == 0
+    assert "warning: style: the model learnt no such word as 'teck' (tech?)" in said
     summary = json.loads(printed)
     assert {name: len(rows) >= 2 for name, rows in summary["scores"].items()} == {
         "Hard": True,
@@ -247,5 +302,6 @@ def test_a_full_spread_and_candidates_from_the_command_line(
     }
     notes = {name: row["notes"] for name, row in summary["difficulties"].items()}
     assert notes["Hard"] < notes["Expert"]
-    assert said.count("candidate: ") >= 4
+    assert said.count("  candidate ") >= 4
+    assert said.count("(the highest, kept)") >= 2
     assert check_level(out).valid
