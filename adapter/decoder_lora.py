@@ -130,13 +130,17 @@ def read_lora(path: Path) -> tuple[DecoderLora, dict[str, str]]:
 
 
 @torch.no_grad()
-def merge_lora(model: nn.Module, lora: DecoderLora, where: object) -> None:
-    """Add the change to a model's weights; matrices that bf16 holds exactly stay so.
+def merge_lora(
+    model: nn.Module, lora: DecoderLora, where: object, *, rounded: bool = False
+) -> None:
+    """Add the change to a model's weights.
 
     Args:
         model: the one that it was trained on, in any precision.
         lora: the change.
         where: named in errors.
+        rounded: matrices that bf16 holds exactly stay so: a processor reads these at half the bytes
+            (`saberlm.infer.kernels`).
 
     Raises:
         ValueError: it was trained on another model.
@@ -159,7 +163,6 @@ def merge_lora(model: nn.Module, lora: DecoderLora, where: object) -> None:
     for name, (a, b) in lora.factors.items():
         weight = weights[f"{name}.weight"]
         changed = weight.float() + (b @ a).to(weight.device)
-        if weight.float().equal(weight.bfloat16().float()):
-            # such weights are read at half the bytes (`saberlm.infer.kernels`), and so are these
+        if rounded and weight.float().equal(weight.bfloat16().float()):
             changed = changed.bfloat16()
         weight.copy_(changed.to(weight.dtype))

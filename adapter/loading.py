@@ -3,6 +3,7 @@ checked."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,11 +94,11 @@ def load_model(
             "device: expected a CUDA GPU for --device cuda, found none: likely a CPU build of torch"
         )
     dtype = usual_dtype(device) if dtype is None else dtype
-    preference = None
+    preference, about = None, dict[str, str]()
     files: tuple[Path, ...] = ()
     if (folder / PREFERENCE_NAME).is_file() and not without_preference(name_or_dir):
         files = (folder / PREFERENCE_NAME,)
-        preference = read_lora(folder / PREFERENCE_NAME)[0]
+        preference, about = read_lora(folder / PREFERENCE_NAME)
     name = str(name_or_dir) if without_preference(name_or_dir) else folder.name
     if preference is not None and not _has_weights(folder):
         folder = model_folder(preference.base)
@@ -130,7 +131,10 @@ def load_model(
             f"{weights}: expected weights that fit config.json, found {_first_line(error)}"
         ) from None
     if preference is not None:
-        merge_lora(model, preference, f"{name}/{PREFERENCE_NAME}")
+        merge_lora(model, preference, f"{name}/{PREFERENCE_NAME}", rounded=not on_base)
+        if "shifts" in about:
+            shifts = json.loads(about["shifts"])
+            model.config.calibration = {**(model.config.calibration or {}), "shifts": shifts}
     model.to(device).eval()
     decoder = model.model.language_model
     for part in (decoder.layers, decoder.norm):

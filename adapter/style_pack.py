@@ -181,8 +181,9 @@ def with_pack(loaded: LoadedModel, pack: StylePack) -> LoadedModel:
             f" ({pack.lora.base}, weights {pack.weights}), found {loaded.name} with weights"
             f" {found}: give that model with --model, or train the pack again on this one"
         )
-    merge_lora(loaded.model, pack.lora, f"style pack {pack.name}")
     config = loaded.model.config
+    whole = config.decoder_base is None
+    merge_lora(loaded.model, pack.lora, f"style pack {pack.name}", rounded=whole)
     calibration = dict(config.calibration or {})
     for what, by_difficulty in pack.densities.items():
         calibration[what] = {**calibration.get(what, {}), **by_difficulty}

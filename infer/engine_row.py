@@ -12,6 +12,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from saberlm.infer.amounts import AmountBias
+from saberlm.infer.block_shift import BlockShift
 from saberlm.infer.constraints import forbidden_tokens
 from saberlm.infer.cut_balance import CutBalance, balanced_shares
 from saberlm.infer.density import DensityControl
@@ -63,7 +64,8 @@ class MapRequest:
     tokens of bars that stand as they are, ``begun`` those that a bar to be made begins with;
     nothing is made from ``end_bar`` on (None: the song's end). ``amounts`` says how many bombs and
     walls (`saberlm.infer.amounts`), ``withheld`` which tokens are never said, ``cut_shares``
-    of a style pack by difficulty (`saberlm.infer.cut_balance`; where none: the usual ones).
+    of a style pack by difficulty (`saberlm.infer.cut_balance`; where none: the usual ones),
+    ``shifts`` are `saberlm.infer.block_shift.BlockShift`'s.
     """
 
     song: SongEncoding
@@ -78,6 +80,7 @@ class MapRequest:
     amounts: Mapping[str, str] = field(default_factory=dict)
     withheld: frozenset[int] = frozenset()
     cut_shares: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    shifts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def num_bars(self) -> int:
@@ -161,6 +164,7 @@ class Row:
             own += [] if shares is None else [CutBalance(shares, params.cut_balance, tilt)]
         if params.repetition_penalty != 1:
             own.append(PatternPenalty(params))
+        own += [BlockShift(request.shifts)] if request.shifts else []
         own += [AmountBias(kind, amount) for kind, amount in sorted(request.amounts.items())]
         if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
             heard = request.onset_logits[:, 0].float().cpu().numpy()

@@ -208,8 +208,11 @@ def make_request(
             conditions.nps,
             per_onset,
         )
-    shares = calibration.get("cut_shares", {})
-    return MapRequest(encoding, conditions, logits, seed, density, cut_shares=shares)
+    own = {
+        "cut_shares": calibration.get("cut_shares", {}),
+        "shifts": calibration.get("shifts", {}),
+    }
+    return MapRequest(encoding, conditions, logits, seed, density, **own)
 
 
 def seed_of(seed: int, conditions: Conditions) -> int:

@@ -186,8 +186,9 @@ class RefrainMemory:
     def second_hand(self, tick: int) -> bool | None:
         """Whether both hands play at a tick of a refrain, one having played; None: not known."""
         here, there = self._at.get(tick), self._there(tick)
-        planned = 0 if self._plan is None else int(self._plan[tick // v.TICKS_PER_SEGMENT])
-        if not here or there is None or not planned:
+        if not here or there is None or self._plan is None:
+            return None
+        if not self._plan[tick // v.TICKS_PER_SEGMENT]:
             return None
         return len({_voice(token) for token in self._at[there]}) > 1
 

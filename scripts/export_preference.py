@@ -16,8 +16,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run", help="folder of the run (with lora/ in it)")
     parser.add_argument("name", help="a shipped model, such as nano")
     parser.add_argument("--option", metavar="OTHER", help="name to give it instead: nano-dpo")
+    parser.add_argument(
+        "--shift",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KIND", "NATS"),
+        help="of walls or lights: by how much their chance is set back (saberlm.infer.block_shift)",
+    )
     args = parser.parse_args(argv)
 
+    import json
     from dataclasses import replace
     from pathlib import Path
 
@@ -28,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         save_lora,
     )
     from saberlm.adapter.loading import SFT_SUFFIX, load_model, model_folder
+    from saberlm.infer.block_shift import BlockShift
     from saberlm.prompts.vocab import fingerprint
 
     source, base = Path(args.run) / "lora" / PREFERENCE_NAME, f"{args.name}{SFT_SUFFIX}"
@@ -37,7 +47,10 @@ def main(argv: list[str] | None = None) -> int:
         merge_lora(loaded, lora, source)
         folder = model_folder(args.name)
         folder = folder.with_name(args.option) if args.option else folder
-        megabytes = save_lora(lora, folder / PREFERENCE_NAME)
+        shifts = {kind: float(nats) for kind, nats in args.shift}
+        BlockShift(shifts)  # checks the kinds
+        notes = {"shifts": json.dumps(shifts)} if shifts else None
+        megabytes = save_lora(lora, folder / PREFERENCE_NAME, notes=notes)
         if args.option:
             loaded.config.save_pretrained(folder)
     except ValueError as error:

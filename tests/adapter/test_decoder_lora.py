@@ -1,5 +1,6 @@
 """A decoder's LoRA beside weights: merged where it belongs, refused elsewhere."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,32 @@ def test_two_rounds_are_one_file(tiny_model: Any, tmp_path: Path) -> None:
     told = read_lora(tmp_path / PREFERENCE_NAME)[0]
     torch.testing.assert_close(change(told), change(first) + change(second))
     assert told.base == "tiny-sft"
+
+
+def test_weights_that_bf16_holds_stay_so_where_asked(tiny_model: Any) -> None:
+    import copy
+
+    lora = lora_for(tiny_model, "tiny-sft")
+    with torch.no_grad():
+        for weight in tiny_model.parameters():
+            weight.copy_(weight.bfloat16().float())
+    plain = tiny_model.get_parameter(f"{PART}.weight").detach().clone()
+    got = {}
+    for rounded in (True, False):
+        model = copy.deepcopy(tiny_model)
+        merge_lora(model, lora, "here", rounded=rounded)
+        got[rounded] = model.get_parameter(f"{PART}.weight").detach()
+    torch.testing.assert_close(got[False], plain + change(lora))
+    assert got[True].equal(got[True].bfloat16().float())
+    torch.testing.assert_close(got[True], got[False], rtol=2**-8, atol=1e-6)
+
+
+def test_the_file_brings_how_far_kinds_are_set_back(
+    tiny_model: Any, shipped: Path, tmp_path: Path
+) -> None:
+    lora = lora_for(tiny_model, "tiny-sft")
+    notes = {"shifts": json.dumps({"walls": 1.5})}
+    save_lora(lora, tmp_path / "lone" / PREFERENCE_NAME, torch.float32, notes=notes)
+    tiny_model.config.save_pretrained(tmp_path / "lone")
+    got = load_model(tmp_path / "lone", fingerprint()).model.config.calibration
+    assert got == {**(tiny_model.config.calibration or {}), "shifts": {"walls": 1.5}}

@@ -67,6 +67,9 @@ def test_nothing_is_guessed_where_nothing_was_said_or_no_bar_is_alike() -> None:
     assert memory.guesses(2 * BAR + 1) == []
     assert memory.guesses(BAR) == []
     assert memory.guesses(99 * BAR) == []
+    late = RefrainMemory(twice(2), True, np.array([0, 0, PLAIN, PLAIN]))
+    late.say(PATTERN[0], 99 * BAR)  # past the song's last bar
+    assert late.second_hand(99 * BAR) is None
 
 
 def test_the_second_of_two_hands_follows_the_first() -> None:

@@ -84,7 +84,8 @@ def test_the_shipped_weights_fit_this_vocabulary() -> None:
     loaded = load_model("nano", fingerprint())
     weights = ROOT / "adapter" / "pretrained" / "nano" / "model.safetensors"
     assert weights.stat().st_size < 45e6
-    assert set(loaded.model.config.calibration) == {"median_nps", "notes_per_onset"}
+    calibration = loaded.model.config.calibration
+    assert set(calibration) == {"median_nps", "notes_per_onset", "shifts"}
 
 
 def test_what_preference_changed_is_in_the_decoder_alone() -> None:
