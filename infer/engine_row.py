@@ -156,12 +156,7 @@ class Row:
         if params.cut_balance > 0 and not given:
             difficulty = request.conditions.difficulty or "Expert"
             shares = balanced_shares(request.cut_shares, difficulty)
-            # the difficulties of a level share one (`saberlm.infer.pipeline.seed_of`)
-            tempo = round(100 * (request.conditions.bpm or DEFAULT_BPM))
-            tilt = taste([request.seed // 10, request.song.num_bars, tempo], params.taste)
-            words = cut_tilt(request.conditions.style)
-            tilt = tilt if words is None else tilt / 2 + words
-            own += [] if shares is None else [CutBalance(shares, params.cut_balance, tilt)]
+            own += [] if shares is None else [CutBalance(shares, params.cut_balance, self.tilt())]
         if params.repetition_penalty != 1:
             own.append(PatternPenalty(params))
         own += [BlockShift(request.shifts)] if request.shifts else []
@@ -172,6 +167,17 @@ class Row:
             share = None if free else self.rhythm.per_onset - 1
             own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis, share))
         return own
+
+    def tilt(self) -> npt.NDArray[np.float64]:
+        """What the map leans to: its style words and, unless a style pack brings a mapper's, a
+        taste that the difficulties of its level share (`saberlm.infer.pipeline.seed_of`)."""
+        request, strength = self.request, self.params.taste
+        if (request.conditions.difficulty or "Expert") in request.cut_shares:
+            strength = 0.0
+        tempo = round(100 * (request.conditions.bpm or DEFAULT_BPM))
+        own = taste([request.seed // 10, request.song.num_bars, tempo], strength)
+        words = cut_tilt(request.conditions.style)
+        return own if words is None else own / 2 + words
 
     @property
     def done(self) -> bool:

@@ -1,11 +1,13 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from saberlm.infer.density import DensityControl, solve_bias
 from saberlm.infer.engine import Engine, MapRequest, SongEncoding
+from saberlm.infer.engine_row import Row
 from saberlm.infer.row_sampler import LIVE
 from saberlm.infer.sampling import PRESETS, SamplingParams
 from saberlm.infer.torch_decoder import TorchDecoder
@@ -320,3 +322,13 @@ def test_presets_are_settings_and_may_be_changed() -> None:
     )
     with pytest.raises(ValueError, match="preset must be one of safe, balanced, wild"):
         SamplingParams.preset("bold")
+
+
+def test_a_style_packs_maps_have_its_mappers_taste() -> None:
+    params = SamplingParams(max_segment_tokens=30)
+    plain, wide = request(3, 1), request(3, 1, style="wide")
+    packed = replace(plain, cut_shares={"Expert": [1 / 108] * 108})
+    own = Row(0, plain, params).tilt()
+    assert own.any()
+    assert not Row(0, packed, params).tilt().any()
+    assert not np.allclose(Row(0, wide, params).tilt(), own)
