@@ -26,9 +26,10 @@ from saberlm.infer.refrain import plan_refrains
 from saberlm.infer.rhythm import RhythmPlan
 from saberlm.infer.row_sampler import LogitBias, RowSampler
 from saberlm.infer.sampling import PatternPenalty, SamplingParams
-from saberlm.infer.style_words import cut_tilt, stream_nats, taste, words_of
+from saberlm.infer.style_words import cut_tilt, stream_nats, taste
 from saberlm.prompts import vocab as v
 from saberlm.prompts.context import Context
+from saberlm.prompts.descriptors import words_of
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.stream import MapPrompt
 

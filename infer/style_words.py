@@ -23,6 +23,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from saberlm.infer.cut_balance import NUM_CUTS
+from saberlm.prompts.descriptors import words_of
+
 SHIPPED = Path(__file__).parent / "pretrained" / "style" / "words.json"
 STREAM_NATS: Mapping[str, float] = {"streams": 1.5, "chill": -1.5}
 """For each deviation of how busy a stretch is, see `saberlm.infer.rhythm.with_streams`."""
@@ -30,11 +33,6 @@ MOST_NATS = 2.0
 """By which all words together move one cut."""
 
 Floats = npt.NDArray[np.float64]
-
-
-def words_of(style: str | None) -> tuple[str, ...]:
-    """The words of a header's style."""
-    return tuple(word for part in (style or "").split(",") if (word := part.strip()))
 
 
 class CutStyles(NamedTuple):
@@ -50,7 +48,7 @@ class CutStyles(NamedTuple):
 def shipped_styles(path: Path = SHIPPED) -> CutStyles:
     """What ships; nothing in a copy without the file."""
     if not path.is_file():
-        return CutStyles({}, np.zeros((0, 108)))
+        return CutStyles({}, np.zeros((0, NUM_CUTS)))
     read = json.loads(path.read_text(encoding="utf-8"))
     words = {word: np.array(nats, np.float64) for word, nats in read["words"].items()}
     return CutStyles(words, np.array(read["tastes"], np.float64))

@@ -54,11 +54,15 @@ WORDS = (*(d.word for d in DESCRIPTORS), CHILL)
 _CHILL_QUICK_STEPS = 0.05
 
 
+def words_of(style: str | None) -> tuple[str, ...]:
+    """The words of a header's style."""
+    return tuple(word for part in (style or "").split(",") if (word := part.strip()))
+
+
 def unknown_words(style: str | None) -> str | None:
     """What to tell a person of the words in a style that no map was ever described by; None where
     there is none of them."""
-    asked = [word.strip() for word in (style or "").split(",")]
-    strange = [word for word in asked if word and word not in WORDS]
+    strange = [word for word in words_of(style) if word not in WORDS]
     if not strange:
         return None
     told = []

@@ -15,6 +15,7 @@ import numpy as np
 
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import DIFFICULTIES
+from saberlm.prompts.descriptors import words_of
 from saberlm.prompts.text_pieces import decode_text, encode_text
 
 MAX_STYLE_CHARACTERS = 120
@@ -146,6 +147,5 @@ def onset_conditions(conditions: Conditions) -> np.ndarray:
 def without_lights(conditions: Conditions) -> Conditions:
     """The same asked of a map that has no lights, as such maps were taught: words about lights go
     with them."""
-    words = [word.strip() for word in (conditions.style or "").split(",")]
-    left = ", ".join(word for word in words if word and "lights" not in word)
+    left = ", ".join(word for word in words_of(conditions.style) if "lights" not in word)
     return replace(conditions, lights=False, style=left or None)

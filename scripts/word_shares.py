@@ -21,6 +21,8 @@ COMPONENTS = 8
 """They hold two thirds of the variance; what is left is chance, mostly."""
 FLOOR = 0.0015
 """Added to every share: what is hardly ever used tells nothing."""
+LOW_FLOOR = FLOOR / 10
+"""The same where `PRIOR_NOTES` already keep rare cuts quiet."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,11 +61,11 @@ def taste_components(maps: Sequence[CountedMap], count: int = COMPONENTS) -> Flo
     rows = []
     for difficulty in sorted({one.difficulty for one in maps}):
         own = [one for one in maps if one.difficulty == difficulty]
-        usual = np.mean([one.shares for one in own], axis=0) + FLOOR / 10
+        usual = np.mean([one.shares for one in own], axis=0) + LOW_FLOOR
         for one in own:
             joined = (one.notes * one.shares + PRIOR_NOTES * usual) / (one.notes + PRIOR_NOTES)
             rows.append(np.log(joined / usual))
-    weights = np.sqrt(np.mean([one.shares for one in maps], axis=0) + FLOOR / 10)
+    weights = np.sqrt(np.mean([one.shares for one in maps], axis=0) + LOW_FLOOR)
     apart = (np.array(rows) - np.mean(rows, axis=0)) * weights
     _, sizes, directions = np.linalg.svd(apart, full_matrices=False)
     deviations = sizes[:count, None] / np.sqrt(len(rows))
@@ -83,7 +85,8 @@ def main(argv: list[str] | None = None) -> int:
 
     from saberlm.finetune.shards import load_dataset
     from saberlm.infer.cut_balance import count_cuts
-    from saberlm.infer.style_words import SHIPPED, words_of
+    from saberlm.infer.style_words import SHIPPED
+    from saberlm.prompts.descriptors import words_of
 
     wanted = args.words or ["crossovers", "jumps", "sliders", "tech", "vertical", "wide"]
     maps = []

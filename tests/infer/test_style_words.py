@@ -11,9 +11,8 @@ from saberlm.infer.style_words import (
     shipped_styles,
     stream_nats,
     taste,
-    words_of,
 )
-from saberlm.prompts.descriptors import WORDS
+from saberlm.prompts.descriptors import WORDS, words_of
 
 
 def test_what_ships_is_of_known_words_and_every_cut() -> None:
