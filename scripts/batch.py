@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from saberlm.scripts.map import add_request_arguments, request_fields
+from saberlm.scripts.request_arguments import add_request_arguments, request_fields
 
 OF_ONE_SONG = ("bpm", "offset", "beats", "tempo-from", "title")
 """Options of ``saberlm map`` that mean nothing for many songs; a line of requests has them."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saberlm.scripts.map import say_unknown_words
+from saberlm.scripts.request_arguments import say_unknown_words
 
 if TYPE_CHECKING:
     from saberlm.infer.level_editor import LevelEditor

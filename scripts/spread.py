@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 
 from saberlm.scripts.level_work import add_output_arguments
-from saberlm.scripts.map import (
+from saberlm.scripts.request_arguments import (
     SAMPLING,
     add_difficulties_argument,
     add_sampling_arguments,
