@@ -102,11 +102,14 @@ class CutBalance:
         strength: see the module.
         tilt: nats for each cut by which the map is to differ from the mappers'
             (`saberlm.infer.style_words`): from the first note on, and in what it is held to.
+
+    Attributes:
+        held: the shares that the map is held to, ``(NUM_CUTS,)``.
     """
 
     def __init__(self, shares: Shares, strength: float, tilt: Shares | None = None) -> None:
         self._tilt = np.zeros(NUM_CUTS) if tilt is None else tilt
-        self._shares = _floored(shares * np.exp(self._tilt) / (shares @ np.exp(self._tilt)))
+        self.held = _floored(shares * np.exp(self._tilt) / (shares @ np.exp(self._tilt)))
         self._strength = strength
         self._said = np.zeros(NUM_CUTS)
         self._left = float(np.exp(-1 / MEMORY_NOTES))
@@ -132,7 +135,7 @@ class CutBalance:
             return
         self._said *= self._left
         self._said[_CUTS[token - self._first]] += 1
-        surplus = (self._said / self._shares + PRIOR_NOTES) / (self._said.sum() + PRIOR_NOTES)
+        surplus = (self._said / self.held + PRIOR_NOTES) / (self._said.sum() + PRIOR_NOTES)
         nats = self._tilt - self._strength * np.log(surplus)
         self._nats = nats[_CUTS].astype(np.float32)
         self._grown = np.exp(nats)[_CUTS]

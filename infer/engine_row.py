@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from saberlm.eval.swing import RESET_SECONDS
 from saberlm.infer.amounts import AmountBias
 from saberlm.infer.block_shift import BlockShift
 from saberlm.infer.constraints import forbidden_tokens
-from saberlm.infer.cut_balance import CutBalance, balanced_shares
+from saberlm.infer.cut_balance import CutBalance, balanced_shares, human_shares
 from saberlm.infer.density import DensityControl
 from saberlm.infer.emphasis import EmphasisBias
 from saberlm.infer.hazard import BarHazard
@@ -27,6 +28,7 @@ from saberlm.infer.rhythm import RhythmPlan
 from saberlm.infer.row_sampler import LogitBias, RowSampler
 from saberlm.infer.sampling import PatternPenalty, SamplingParams
 from saberlm.infer.style_words import cut_tilt, stream_nats, taste
+from saberlm.infer.turn_balance import TurnBalance, human_turns, moved_turns
 from saberlm.prompts import vocab as v
 from saberlm.prompts.context import Context
 from saberlm.prompts.descriptors import words_of
@@ -155,9 +157,7 @@ class Row:
         # a map at hand has a taste of its own
         given = request.context is not None or any(map(len, request.fixed.values()))
         if params.cut_balance > 0 and not given:
-            difficulty = request.conditions.difficulty or "Expert"
-            shares = balanced_shares(request.cut_shares, difficulty)
-            own += [] if shares is None else [CutBalance(shares, params.cut_balance, self.tilt())]
+            own += self._balances()
         if params.repetition_penalty != 1:
             own.append(PatternPenalty(params))
         own += [BlockShift(request.shifts)] if request.shifts else []
@@ -168,6 +168,21 @@ class Row:
             share = None if free else self.rhythm.per_onset - 1
             own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis, share))
         return own
+
+    def _balances(self) -> list[LogitBias]:
+        """What holds cuts and turns to the mappers'; nothing for a difficulty without any."""
+        request, params = self.request, self.params
+        difficulty = request.conditions.difficulty or "Expert"
+        shares = balanced_shares(request.cut_shares, difficulty)
+        if shares is None:
+            return []
+        cuts = CutBalance(shares, params.cut_balance, self.tilt())
+        usual, turns = human_shares(difficulty), human_turns(difficulty)
+        if params.turn_balance == 0 or usual is None or turns is None:
+            return [cuts]
+        rest_beats = RESET_SECONDS * (request.conditions.bpm or DEFAULT_BPM) / 60
+        moved = moved_turns(turns, usual, cuts.held)
+        return [cuts, TurnBalance(moved, params.turn_balance, rest_beats * v.TICKS_PER_BEAT)]
 
     def tilt(self) -> npt.NDArray[np.float64]:
         """What the map leans to: its style words and, unless a style pack brings a mapper's, a

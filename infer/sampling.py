@@ -40,13 +40,14 @@ class SamplingParams:
     alone), ``refrain`` how often it comes back to what it said where the song sounded the same
     (`saberlm.infer.refrain`; times as often as mappers; nothing without motifs), ``cut_balance``
     how strongly cells and cuts are held to how often mappers use them
-    (`saberlm.infer.cut_balance`; 0 not at all).
+    (`saberlm.infer.cut_balance`; 0 not at all) and ``turn_balance`` the turns from one to the next
+    of a hand (`saberlm.infer.turn_balance`; nothing without the other).
     ``taste`` is how far levels differ in what they are held to (`saberlm.infer.style_words`; 1 as
     far as mappers). ``emphasis`` is how far doubles follow what the tower is surest of
     (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
     """
 
-    temperature: float = 0.75
+    temperature: float = 0.7
     position_temperature: float = 0.6
     note_temperature: float | None = None
     light_temperature: float | None = None
@@ -63,10 +64,11 @@ class SamplingParams:
     decoder: float = 0.25
     rhythm: str = "planned"
     rhythm_noise: float = 0.0
-    motif: float = 1.4
+    motif: float = 1.6
     refrain: float = 1.5
     cut_balance: float = 1.5
-    taste: float = 0.7
+    turn_balance: float = 2.0
+    taste: float = 0.6
     emphasis: float = 1.0
     max_segment_tokens: int = 400
     playability: str = "soft"  # off, soft or strict; see saberlm.infer.playability
@@ -100,6 +102,8 @@ class SamplingParams:
             raise ValueError(f"emphasis must be 0 or more, found {self.emphasis}")
         if self.cut_balance < 0:
             raise ValueError(f"cut balance must be 0 or more, found {self.cut_balance}")
+        if self.turn_balance < 0:
+            raise ValueError(f"turn balance must be 0 or more, found {self.turn_balance}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top-p must lie in (0, 1], found {self.top_p}")
         if self.top_k < 0:

@@ -316,7 +316,9 @@ def test_repeated_patterns_become_rarer(engine: Engine) -> None:
 
 def test_presets_are_settings_and_may_be_changed() -> None:
     assert SamplingParams.preset("balanced") == SamplingParams()
-    assert {SamplingParams.preset(name).temperature for name in PRESETS} == {0.65, 0.75, 1.1}
+    safe, balanced, wild = (SamplingParams.preset(name) for name in ("safe", "balanced", "wild"))
+    assert set(PRESETS) == {"safe", "balanced", "wild"}
+    assert safe.temperature < balanced.temperature < wild.temperature
     assert SamplingParams.preset("safe", temperature=0.5, seed=3) == SamplingParams(
         **{**PRESETS["safe"], "temperature": 0.5, "seed": 3}
     )
