@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -34,11 +34,13 @@ class DecoderLora:
             alpha / rank counted into the second.
         base: name or folder of the model that it was trained on.
         norms: Frobenius norms of that model's matrices.
+        header: of the file that it was read from, with what else was noted there.
     """
 
     factors: dict[str, tuple[Tensor, Tensor]]
     base: str
     norms: dict[str, float]
+    header: dict[str, str] = field(default_factory=dict)
 
     def after(self, first: DecoderLora) -> DecoderLora:
         """This change on top of an earlier one, as a single one on the earlier one's model."""
@@ -109,8 +111,8 @@ def save_lora(
     return path.stat().st_size / 1e6
 
 
-def read_lora(path: Path) -> tuple[DecoderLora, dict[str, str]]:
-    """Read the file: the LoRA and its header.
+def read_lora(path: Path) -> DecoderLora:
+    """Read the file.
 
     Raises:
         ValueError: it does not read, or is something else.
@@ -121,7 +123,7 @@ def read_lora(path: Path) -> tuple[DecoderLora, dict[str, str]]:
             tensors = {name: f.get_tensor(name).float() for name in f.keys()}  # noqa: SIM118
         names = sorted(n.removesuffix(".lora_A.weight") for n in tensors if ".lora_A." in n)
         factors = {n: (tensors[f"{n}.lora_A.weight"], tensors[f"{n}.lora_B.weight"]) for n in names}
-        return DecoderLora(factors, about["base"], json.loads(about["norms"])), about
+        return DecoderLora(factors, about["base"], json.loads(about["norms"]), about)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ValueError(
             f"{path}: expected the LoRA of a decoder, found {str(error).splitlines()[0][:200]}:"

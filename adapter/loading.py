@@ -94,11 +94,11 @@ def load_model(
             "device: expected a CUDA GPU for --device cuda, found none: likely a CPU build of torch"
         )
     dtype = usual_dtype(device) if dtype is None else dtype
-    preference, about = None, dict[str, str]()
+    preference = None
     files: tuple[Path, ...] = ()
     if (folder / PREFERENCE_NAME).is_file() and not without_preference(name_or_dir):
         files = (folder / PREFERENCE_NAME,)
-        preference, about = read_lora(folder / PREFERENCE_NAME)
+        preference = read_lora(folder / PREFERENCE_NAME)
     name = str(name_or_dir) if without_preference(name_or_dir) else folder.name
     if preference is not None and not _has_weights(folder):
         folder = model_folder(preference.base)
@@ -132,8 +132,8 @@ def load_model(
         ) from None
     if preference is not None:
         merge_lora(model, preference, f"{name}/{PREFERENCE_NAME}", rounded=not on_base)
-        if "shifts" in about:
-            shifts = json.loads(about["shifts"])
+        if "shifts" in preference.header:
+            shifts = json.loads(preference.header["shifts"])
             model.config.calibration = {**(model.config.calibration or {}), "shifts": shifts}
     model.to(device).eval()
     decoder = model.model.language_model

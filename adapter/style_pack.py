@@ -124,9 +124,9 @@ def read_pack(name_or_file: str | os.PathLike[str]) -> StylePack:
         ValueError: there is none, it does not read, or is something else.
     """
     path = pack_path(name_or_file)
-    lora, header = read_lora(path)
+    lora = read_lora(path)
     try:
-        told = json.loads(header[_HEADER])
+        told = json.loads(lora.header[_HEADER])
         return StylePack(
             str(told["name"]),
             lora,
@@ -188,5 +188,8 @@ def with_pack(loaded: LoadedModel, pack: StylePack) -> LoadedModel:
     for what, by_difficulty in pack.densities.items():
         calibration[what] = {**calibration.get(what, {}), **by_difficulty}
     calibration["cut_shares"] = pack.cut_shares
+    calibration["tastes"] = False  # the mapper's own stands for them
+    # how often walls and lights are said the pack has learnt itself, of weights without these
+    calibration.pop("shifts", None)
     config.calibration = calibration
     return replace(loaded, name=f"{loaded.name} + {pack.name}")

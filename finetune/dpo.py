@@ -340,7 +340,7 @@ def save_changed(run: DpoRunConfig, model: Any, output: Path) -> Path:
     scale = run.lora_alpha / run.lora_rank
     lora = lora_of_state(own, scale, root_of(run.model), before.model)
     if (folder / PREFERENCE_NAME).is_file() and not without_preference(run.model):
-        lora = lora.after(read_lora(folder / PREFERENCE_NAME)[0])
+        lora = lora.after(read_lora(folder / PREFERENCE_NAME))
     lone, final = output / "lora", output / "final"
     for place in (lone, final):
         place.mkdir(parents=True, exist_ok=True)
@@ -353,7 +353,7 @@ def save_changed(run: DpoRunConfig, model: Any, output: Path) -> Path:
         save_lora(lora, final / PREFERENCE_NAME)
     else:
         changed = load_model(root_of(run.model), fingerprint()).model
-        merge_lora(changed, read_lora(lone / PREFERENCE_NAME)[0], lone)
+        merge_lora(changed, read_lora(lone / PREFERENCE_NAME), lone)
         changed.save_pretrained(final)
     return final
 
@@ -365,5 +365,5 @@ def root_of(name_or_dir: str) -> str:
     if folder.name == name_or_dir:  # a shipped model, whose preference may come later
         return f"{name_or_dir}{SFT_SUFFIX}"
     if path.is_file() and not without_preference(name_or_dir):
-        return read_lora(path)[0].base
+        return read_lora(path).base
     return name_or_dir if without_preference(name_or_dir) else str(folder.resolve())

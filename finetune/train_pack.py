@@ -43,6 +43,8 @@ MIN_FOR_DENSITY = 3
 """Maps of a difficulty from which its density is the mapper's."""
 LEAST_GAIN = 0.005
 """In nats a token; less is no gain."""
+MAX_NAMED = 4
+"""Of what could not be used, in an error."""
 MEASURED = "loss"
 """The figure of a validation that the pack is judged by: nats a token."""
 _NO_SUCH_SET = "none"
@@ -165,10 +167,9 @@ def train_pack(
         for old in (work, data):
             shutil.rmtree(old, ignore_errors=True)
     report = build_dataset(data.parent, data, None, sources=maps.sources)
-    held_out = _hold_out(data, maps.titles, min_maps, report.render())
+    held_out = _hold_out(data, maps.titles, min_maps, report.dropped)
     run_sft(run, args, resume=resume)
-    lora, _ = read_lora(work / "final" / LORA_NAME)
-    lora = replace(lora, base=model.name)
+    lora = replace(read_lora(work / "final" / LORA_NAME), base=model.name)
     songs = load_dataset(data, "train") + load_dataset(data, "valid")
     valid = [json.loads(line) for line in (work / VALID_NAME).read_text().splitlines()]
     about = {
@@ -194,11 +195,17 @@ def train_pack(
 def _too_few(found: int, wanted: int, more: str) -> str:
     return (
         f"maps (--maps): expected maps of {wanted} or more songs by one mapper, found"
-        f" {found}{more}: fewer would be learnt by heart"
+        f" {found}{more}; from fewer a pack would learn them by heart"
     )
 
 
-def _hold_out(data: Path, titles: dict[str, str], min_maps: int, report: str) -> int:
+def _left_out(dropped: Sequence[str]) -> str:
+    some = "; ".join(dropped[:MAX_NAMED])
+    more = f"; and {len(dropped) - MAX_NAMED} more" if len(dropped) > MAX_NAMED else ""
+    return f" that could be used ({some}{more})"
+
+
+def _hold_out(data: Path, titles: dict[str, str], min_maps: int, dropped: Sequence[str]) -> int:
     """Says in a dataset's index which maps are trained on and which are not: all of a song lie on
     one side, by a hash of its title. Returns the number of those that are not.
 
@@ -211,7 +218,7 @@ def _hold_out(data: Path, titles: dict[str, str], min_maps: int, report: str) ->
     for row in rows:
         by_title[titles[row["key"]]].append(row)
     if len(by_title) < min_maps:
-        raise ValueError(_too_few(len(by_title), min_maps, f" that could be used; {report}"))
+        raise ValueError(_too_few(len(by_title), min_maps, _left_out(dropped)))
     order = sorted(by_title, key=lambda title: hashlib.sha256(title.encode()).hexdigest())
     wanted = max(MIN_HELD_OUT, math.ceil(len(rows) / HELD_OUT_SHARE))
     held = 0

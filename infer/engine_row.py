@@ -67,8 +67,9 @@ class MapRequest:
     tokens of bars that stand as they are, ``begun`` those that a bar to be made begins with;
     nothing is made from ``end_bar`` on (None: the song's end). ``amounts`` says how many bombs and
     walls (`saberlm.infer.amounts`), ``withheld`` which tokens are never said, ``cut_shares``
-    of a style pack by difficulty (`saberlm.infer.cut_balance`; where none: the usual ones),
-    ``shifts`` are `saberlm.infer.block_shift.BlockShift`'s.
+    of a style pack or model by difficulty (`saberlm.infer.cut_balance`; where none: the usual
+    ones), ``shifts`` are `saberlm.infer.block_shift.BlockShift`'s, ``tastes`` says whether the
+    level may have a taste of its own (`saberlm.infer.style_words`).
     """
 
     song: SongEncoding
@@ -84,6 +85,7 @@ class MapRequest:
     withheld: frozenset[int] = frozenset()
     cut_shares: Mapping[str, Sequence[float]] = field(default_factory=dict)
     shifts: Mapping[str, float] = field(default_factory=dict)
+    tastes: bool = True
 
     @property
     def num_bars(self) -> int:
@@ -187,9 +189,8 @@ class Row:
     def tilt(self) -> npt.NDArray[np.float64]:
         """What the map leans to: its style words and, unless a style pack brings a mapper's, a
         taste that the difficulties of its level share (`saberlm.infer.pipeline.seed_of`)."""
-        request, strength = self.request, self.params.taste
-        if (request.conditions.difficulty or "Expert") in request.cut_shares:
-            strength = 0.0
+        request = self.request
+        strength = self.params.taste if request.tastes else 0.0
         tempo = round(100 * (request.conditions.bpm or DEFAULT_BPM))
         own = taste([request.seed // 10, request.song.num_bars, tempo], strength)
         words = cut_tilt(request.conditions.style)

@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
     source, base = Path(args.run) / "lora" / PREFERENCE_NAME, f"{args.name}{SFT_SUFFIX}"
     try:
-        lora = replace(read_lora(source)[0], base=base)
+        lora = replace(read_lora(source), base=base)
         loaded = load_model(base, fingerprint()).model
         merge_lora(loaded, lora, source)
         folder = model_folder(args.name)

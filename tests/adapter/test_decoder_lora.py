@@ -91,7 +91,7 @@ def test_it_is_for_one_model_alone_but_for_rounding(tiny_model: Any, tmp_path: P
         merge_lora(other, lora, "here")
     (tmp_path / PREFERENCE_NAME).write_bytes(b"cut")
     with pytest.raises(ValueError, match="expected the LoRA of a decoder"):
-        read_lora(tmp_path / PREFERENCE_NAME)[0]
+        read_lora(tmp_path / PREFERENCE_NAME)
     with pytest.raises(ValueError, match="expected LoRA layers in the model, found none"):
         lora_of_state({}, 1.0, "x", tiny_model)
 
@@ -107,7 +107,7 @@ def test_two_rounds_are_one_file(tiny_model: Any, tmp_path: Path) -> None:
     assert joined.base == "tiny-sft"
     assert joined.norms == first.norms
     save_lora(joined, tmp_path / PREFERENCE_NAME, torch.float32)
-    told = read_lora(tmp_path / PREFERENCE_NAME)[0]
+    told = read_lora(tmp_path / PREFERENCE_NAME)
     torch.testing.assert_close(change(told), change(first) + change(second))
     assert told.base == "tiny-sft"
 

@@ -72,9 +72,14 @@ def test_it_is_merged_into_its_own_model(
 
 def test_the_calibration_of_other_difficulties_stays(model_dir: Path, pack: StylePack) -> None:
     loaded = load_model(model_dir, fingerprint())
-    loaded.model.config.calibration = {"median_nps": {"Easy": 1.0, "Hard": 2.0}}
+    loaded.model.config.calibration = {
+        "median_nps": {"Easy": 1.0, "Hard": 2.0},
+        "shifts": {"walls": 2.8},
+    }
     own = with_pack(loaded, pack).model.config.calibration
     assert own["median_nps"] == {"Easy": 1.0, "Hard": 3.5}
+    assert "shifts" not in own, "of the model alone: a pack has learnt how many walls there are"
+    assert not own["tastes"]
 
 
 def test_another_model_refuses_it(tiny_model: Any, pack: StylePack, tmp_path: Path) -> None:

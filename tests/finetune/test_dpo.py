@@ -146,7 +146,7 @@ def test_a_second_round_is_one_change_of_the_first_model(
 
     run(long_dir, pairs_dir, tmp_path / "one", tiny, max_steps=2)
     run(long_dir, pairs_dir, tmp_path / "two", tmp_path / "one" / "lora", max_steps=2, seed=2)
-    lora = read_lora(tmp_path / "two" / "lora" / PREFERENCE_NAME)[0]
+    lora = read_lora(tmp_path / "two" / "lora" / PREFERENCE_NAME)
     assert lora.base == str(tiny.resolve())
     assert {len(a) for a, _ in lora.factors.values()} == {8}
     final, lone = (
@@ -283,7 +283,7 @@ def test_qlora_and_an_optimiser_of_8_bits_take_a_step_on_the_cpu(
     told = losses(tmp_path / "run")
     assert told[0] == pytest.approx(torch.tensor(2.0).log().item(), abs=5e-3)
     assert all(map(torch.isfinite, map(torch.tensor, told)))
-    lora = read_lora(final / PREFERENCE_NAME)[0]
+    lora = read_lora(final / PREFERENCE_NAME)
     assert any(bool(b.abs().sum() > 0) for _, b in lora.factors.values()), "it has moved"
     after, before = (load_model(p, fingerprint()).model for p in (final, tmp_path / "sft"))
     name, (a, b) = next(iter(lora.factors.items()))

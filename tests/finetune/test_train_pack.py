@@ -130,13 +130,16 @@ def test_songs_lie_on_one_side(tmp_path: Path) -> None:
     rows = [{"key": f"k{i}", "split": "train", "shard": "x"} for i in range(24)]
     (tmp_path / "index.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     titles = {f"k{i}": f"song {i // 2}" for i in range(24)}
-    assert _hold_out(tmp_path, titles, 10, "") == 4
+    assert _hold_out(tmp_path, titles, 10, []) == 4
     sides: dict[str, set[str]] = {}
     for line in (tmp_path / "index.jsonl").read_text().splitlines():
         row = json.loads(line)
         sides.setdefault(titles[row["key"]], set()).add(row["split"])
     assert all(len(side) == 1 for side in sides.values())
     assert {"valid"} in sides.values()
+    why = [f"song {i}: off the grid" for i in range(6)]
+    with pytest.raises(ValueError, match=r"found 12 that could be used \(song 0.*; and 2 more\)"):
+        _hold_out(tmp_path, titles, 13, why)
 
 
 def test_a_model_that_hears_in_its_sequence_is_refused(tiny_model: Any, tmp_path: Path) -> None:

@@ -329,7 +329,7 @@ def test_presets_are_settings_and_may_be_changed() -> None:
 def test_a_style_packs_maps_have_its_mappers_taste() -> None:
     params = SamplingParams(max_segment_tokens=30)
     plain, wide = request(3, 1), request(3, 1, style="wide")
-    packed = replace(plain, cut_shares={"Expert": [1 / 108] * 108})
+    packed = replace(plain, cut_shares={"Expert": [1 / 108] * 108}, tastes=False)
     own = Row(0, plain, params).tilt()
     assert own.any()
     assert not Row(0, packed, params).tilt().any()
