@@ -136,10 +136,15 @@ class PairReport:
 
 
 def build_pairs(
-    data_dir: Path, out: Path, settings: PairSettings, *, maps_dir: Path | None = None
+    data_dir: Path,
+    out: Path,
+    settings: PairSettings,
+    *,
+    maps_dir: Path | None = None,
+    splits: Sequence[str] = SPLITS,
 ) -> PairReport:
-    """Make pairs of both splits, and write ``out/train`` and ``out/valid`` (`datasets` folders)
-    and ``out/report.txt``.
+    """Make pairs, and write ``out/train`` and ``out/valid`` (`datasets` folders) and
+    ``out/report.txt``.
 
     Finished parts lie in ``out/parts`` and are not made again; parts of other settings are refused.
 
@@ -149,15 +154,20 @@ def build_pairs(
         settings: what to make.
         maps_dir: folder of the manifest with the votes; None knows the header's rating alone, and
             no pairs of two human maps.
+        splits: which of the two.
 
     Raises:
-        ValueError: no data, parts of other settings, or not a pair found.
+        ValueError: no data, no such split, parts of other settings, or not a pair found.
     """
+    if not splits or not {*splits} <= {*SPLITS}:
+        raise ValueError(
+            f"splits: expected some of {', '.join(SPLITS)}, found {', '.join(splits) or 'none'}"
+        )
     out.mkdir(parents=True, exist_ok=True)
     _check_settings(out, settings)
     quality = {} if maps_dir is None else manifest_quality(maps_dir / "manifest.jsonl")
     report, by_split = PairReport(), defaultdict(list)
-    for split in SPLITS:
+    for split in splits:
         songs = [for_play(song) for song in load_dataset(data_dir, split) if song.has_audio]
         if not songs:
             continue
@@ -168,7 +178,7 @@ def build_pairs(
         pairs.sort(key=lambda p: (order[p.source], p.song, p.difficulty, p.first_bar, p.kind))
         report.add_all(pairs)
         by_split[split] = pairs
-    if not by_split["train"]:
+    if not by_split["train" if "train" in splits else splits[0]]:
         raise ValueError(
             f"{data_dir}: expected songs with their sound to make pairs of, found not one pair"
         )

@@ -7,7 +7,7 @@ reference, so that long and short ones compare; a pair is right where the chosen
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class PairResult:
         reference_rejected: Under the reference.
         divergence: Mean divergence (nats a token) of the model from the reference over the chosen
             completion's judged places.
+        score_gap: Of the pair.
     """
 
     source: str
@@ -42,6 +43,7 @@ class PairResult:
     reference_chosen: float
     reference_rejected: float
     divergence: float
+    score_gap: float
 
     @property
     def margin(self) -> float:
@@ -88,16 +90,57 @@ def measure_pairs(
     was_training = model.training
     model.eval()
     owner = model.get_base_model()
+
+    def both(made: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        own, ids = token_log_probs(owner, made)
+        with model.disable_adapter():
+            reference, _ = token_log_probs(owner, made)
+        return own, reference, ids
+
     device = next(owner.parameters()).device
+    out = _measured(both, rows, collate, device, batch, bf16)
+    model.train(was_training)
+    return out
+
+
+@torch.no_grad()
+def measure_models(
+    model: Any, reference: Any, rows: Sequence[dict[str, Any]], collate: Any, *, batch: int = 8
+) -> list[PairResult]:
+    """Every pair under one model and under another.
+
+    Args:
+        model: the whole model, in evaluation mode.
+        reference: the same of the one that rewards are against.
+        rows: pairs as dictionaries.
+        collate: makes batches of them.
+        batch: pairs a batch.
+    """
+
+    def both(made: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        own, ids = token_log_probs(model, made)
+        return own, token_log_probs(reference, made)[0], ids
+
+    return _measured(both, rows, collate, next(model.parameters()).device, batch, False)
+
+
+def _measured(
+    both: Callable[[dict[str, Tensor]], tuple[Tensor, Tensor, Tensor]],
+    rows: Sequence[dict[str, Any]],
+    collate: Any,
+    device: torch.device,
+    batch: int,
+    bf16: bool,
+) -> list[PairResult]:
+    """Results of pairs from the log-probabilities ``(n, V)`` of a batch under the model and its
+    reference, and the ids ``(n,)``."""
     out = []
     for i in range(0, len(rows), batch):
         some = rows[i : i + batch]
         made = {name: tensor.to(device) for name, tensor in collate(some).items()}
         counts = made["completion_mask"][:, 1:].sum(1).tolist()
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-            own, ids = token_log_probs(owner, made)
-            with model.disable_adapter():
-                reference, _ = token_log_probs(owner, made)
+            own, reference, ids = both(made)
         apart = (own.exp() * (own - reference)).sum(-1)
         columns = [t.gather(1, ids[:, None])[:, 0] for t in (own, reference)]
         means = [[float(p.mean()) if len(p) else 0.0 for p in c.split(counts)] for c in columns]
@@ -106,17 +149,17 @@ def measure_pairs(
             j = len(some) + k
             out.append(
                 PairResult(
-                    row["source"],
-                    row["kind"],
-                    row["song"],
-                    means[0][k],
-                    means[0][j],
-                    means[1][k],
-                    means[1][j],
-                    kl[k],
+                    source=row["source"],
+                    kind=row["kind"],
+                    song=row["song"],
+                    chosen=means[0][k],
+                    rejected=means[0][j],
+                    reference_chosen=means[1][k],
+                    reference_rejected=means[1][j],
+                    divergence=kl[k],
+                    score_gap=row["score_gap"],
                 )
             )
-    model.train(was_training)
     return out
 
 

@@ -86,6 +86,7 @@ def _add_pairs(actions: Any) -> None:
     pairs.add_argument("--windows", type=int, default=4, metavar="N", help="of a song, sampled")
     pairs.add_argument("--samples", type=int, default=6, metavar="N", help="of a window")
     pairs.add_argument("--corrupted", type=int, default=4, metavar="N", help="pairs of a map")
+    pairs.add_argument("--splits", nargs="+", metavar="SPLIT", help="train, valid (default: both)")
     pairs.add_argument("--seed", type=int, default=0)
     pairs.add_argument("--threads", type=int, default=0, help="torch threads (0: its own choice)")
 
@@ -153,7 +154,7 @@ def _pairs(args: argparse.Namespace) -> int:
 
     import torch
 
-    from saberlm.finetune.preference_data import SOURCES, PairSettings, build_pairs
+    from saberlm.finetune.preference_data import SOURCES, SPLITS, PairSettings, build_pairs
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -167,5 +168,7 @@ def _pairs(args: argparse.Namespace) -> int:
         seed=args.seed,
     )
     maps = Path(args.maps) if args.maps else None
-    print(build_pairs(Path(args.data_dir), Path(args.out), settings, maps_dir=maps).render())
+    data_dir, out = Path(args.data_dir), Path(args.out)
+    splits = tuple(args.splits or SPLITS)
+    print(build_pairs(data_dir, out, settings, maps_dir=maps, splits=splits).render())
     return 0

@@ -291,3 +291,15 @@ def test_a_stopped_build_goes_on_to_the_same_pairs(
         build_pairs(long_dir, tmp_path / "whole", replace(settings, seed=5))
     with pytest.raises(ValueError, match="sources: expected some of"):
         PairSettings(("dreams",))
+
+
+def test_held_out_pairs_may_be_made_alone(long_dir: Path, tmp_path: Path) -> None:
+    settings = PairSettings(("corrupted",), corrupted=2)
+    build_pairs(long_dir, tmp_path / "both", settings)
+    report = build_pairs(long_dir, tmp_path / "one", settings, splits=("valid",)).render()
+    assert "valid" in report
+    assert "train" not in report
+    assert not (tmp_path / "one" / "train").exists()
+    assert load_pairs(tmp_path / "one" / "valid") == load_pairs(tmp_path / "both" / "valid")
+    with pytest.raises(ValueError, match="splits: expected some of train, valid, found test"):
+        build_pairs(long_dir, tmp_path / "two", settings, splits=("test",))
