@@ -28,6 +28,7 @@ from saberlm.prompts.mapfile import open_level_files, read_level
 from saberlm.prompts.snap import snap
 from saberlm.prompts.tempo import TempoMap
 from saberlm.prompts.tokens import encode
+from saberlm.prompts.vanilla import vanilla
 
 MIN_ON_GRID = 0.6
 """A difficulty with fewer of its notes on quarters of the fitted grid is dropped (DESIGN section
@@ -167,13 +168,17 @@ def _shard_of(
     report.dropped += [f"song {source.key}: {reason}" for _, reason in level.unread]
     tempi = {d.name: TempoMap(level.info.bpm, d.beatmap.bpm_events) for d in level.difficulties}
     seconds = {d.name: note_seconds(d.beatmap, tempi[d.name]) for d in level.difficulties}
-    usable = [d for d in level.difficulties if len(seconds[d.name]) >= MIN_NOTES]
+    played = {d.name: len(vanilla(d.beatmap)[0].color_notes) for d in level.difficulties}
+    usable = [d for d in level.difficulties if played[d.name] >= MIN_NOTES]
     report.difficulties[f"dropped: under {MIN_NOTES} notes"] += len(level.difficulties) - len(
         usable
     )
     if not usable:
         report.songs["dropped: no Standard difficulty with notes"] += 1
-        report.dropped.append(f"song {source.key}: no Standard difficulty of {MIN_NOTES} notes")
+        report.dropped.append(
+            f"song {source.key}: no Standard difficulty of {MIN_NOTES} notes that the unmodded game"
+            " plays"
+        )
         return None
     grid = fit_grid(np.concatenate([seconds[d.name] for d in usable]), level.info.bpm)
     if frontend is None:

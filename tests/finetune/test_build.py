@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ from saberlm.finetune.build import build_dataset
 from saberlm.finetune.shards import INDEX_NAME, load_dataset, load_shard
 from saberlm.finetune.sources import find_sources
 from saberlm.finetune.windows import mirrored
+from saberlm.prompts.beatmap import Beatmap, ColorNote, Difficulty, LevelInfo
 from saberlm.prompts.grammar import first_illegal
 from saberlm.prompts.grid import fit_grid, on_quarters
+from saberlm.prompts.mapfile import write_level
 from saberlm.prompts.tempo import fold_bpm
 from saberlm.prompts.tokens import decode
 
@@ -52,6 +55,20 @@ def test_build_keeps_what_fits_and_says_why_the_rest_is_gone(
     assert "phase moved off the map's own beat 0" in report
     assert "unlit: taught without its lights" in report
     assert len(find_sources(maps_dir, data_dir)) == 12
+
+
+def test_a_map_for_mods_alone_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    beatmap = Beatmap(tuple(ColorNote(b / 2, 1, 0, 0, 1) for b in range(8, 60)))
+    difficulty = Difficulty("Standard", "Expert", 12.0, 0.0, beatmap)
+    (tmp_path / "maps").mkdir()
+    for name in ("plain", "modded"):
+        write_level(tmp_path / "maps" / name, LevelInfo("t", 120.0), [difficulty], {})
+    (file,) = (tmp_path / "maps" / "modded").glob("Expert*.dat")
+    file.write_text(re.sub(r'("x": ?)1\b', r"\g<1>2500", file.read_text()))
+    report = build_dataset(tmp_path / "maps", tmp_path / "data", None)
+    assert report.songs["kept"] == 1
+    (why,) = report.dropped
+    assert "no Standard difficulty of 40 notes that the unmodded game plays" in why
 
 
 def test_streams_are_legal_and_say_the_map(data_dir: Path) -> None:
