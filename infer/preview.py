@@ -11,6 +11,7 @@ import base64
 import io
 import json
 import re
+from contextlib import suppress
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -101,10 +102,11 @@ def write_page(out: Path, page: str) -> None:
         part.write_text(page, encoding="utf-8")
         part.replace(out)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that refuses one refuses the other
+            part.unlink()
         raise ValueError(
             f"{out}: expected a file that can be written, found {error.strerror or error}; is the"
-            " folder there?"
+            " folder there, and not read-only?"
         ) from error
 
 

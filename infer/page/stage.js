@@ -31,6 +31,7 @@ export class Stage {
       blending: THREE.AdditiveBlending,
       depthWrite: false,
       side: THREE.DoubleSide,
+      forceSinglePass: true, // a light adds up: its two sides need no order, nor two draws
       fog: false,
     });
   }

@@ -40,11 +40,7 @@ export class Track {
     this.arcs = [];
     this.mark = markMesh();
     scene.add(this.mark);
-    this.matrix = new THREE.Matrix4();
-    this.turn = new THREE.Quaternion();
-    this.axis = new THREE.Vector3(0, 0, 1);
-    this.place = new THREE.Vector3();
-    this.size = new THREE.Vector3();
+    this.faded = new THREE.Color();
   }
 
   show(map) {
@@ -74,6 +70,7 @@ export class Track {
       blending: THREE.AdditiveBlending,
       depthWrite: false,
       side: THREE.DoubleSide,
+      forceSinglePass: true,
       fog: false,
       clippingPlanes: [new THREE.Plane(new THREE.Vector3(0, 0, -1), 0)],
     });
@@ -97,8 +94,8 @@ export class Track {
     for (const [name, mesh] of Object.entries(this.instanced)) {
       mesh.count = this.counts[name];
       mesh.visible = mesh.count > 0;
-      mesh.instanceMatrix.needsUpdate = true;
-      if (mesh.instanceColor) mesh.instanceColor.needsUpdate = true;
+      sendFirst(mesh.instanceMatrix, mesh.count);
+      if (mesh.instanceColor) sendFirst(mesh.instanceColor, mesh.count);
     }
     this.updateWalls(time, until);
     for (const { arc, mesh } of this.arcs) {
@@ -116,27 +113,39 @@ export class Track {
   }
 
   note(note, time) {
-    const [x, y, z] = [laneX(note.x), rowY(note.y), this.z(note.time, time)];
+    const x = laneX(note.x);
+    const y = rowY(note.y);
     const color = this.colors[note.color];
     if (note.time <= time) {
       const share = (time - note.time) / PAST_SECONDS;
-      const faded = color.clone().multiplyScalar(1 - share);
-      this.put('spark', x, y, 0, 0, 0.4 + 0.4 * share, faded);
+      this.faded.copy(color).multiplyScalar(1 - share);
+      this.put('spark', x, y, 0, 0, 0.4 + 0.4 * share, this.faded);
       return;
     }
+    const z = this.z(note.time, time);
     const radians = noteRadians(note.direction, note.angle);
     this.put('block', x, y, z, radians, 1, color);
     const face = z + NOTE_METRES / 2 + 0.012;
     this.put(note.direction === ANY_DIRECTION ? 'dot' : 'arrow', x, y, face, radians, 1);
   }
 
+  // One more of a kind, turned about its own z; the matrix is written where it is sent from.
   put(name, x, y, z, radians, scale, color) {
     const mesh = this.instanced[name];
     const index = this.counts[name];
     if (index >= MAX_SEEN) return;
-    this.turn.setFromAxisAngle(this.axis, radians);
-    this.matrix.compose(this.place.set(x, y, z), this.turn, this.size.setScalar(scale));
-    mesh.setMatrixAt(index, this.matrix);
+    const { array } = mesh.instanceMatrix;
+    const first = 16 * index;
+    const along = scale * Math.cos(radians);
+    const across = scale * Math.sin(radians);
+    array[first] = array[first + 5] = along;
+    array[first + 1] = across;
+    array[first + 4] = -across;
+    array[first + 10] = scale;
+    array[first + 12] = x;
+    array[first + 13] = y;
+    array[first + 14] = z;
+    array[first + 15] = 1;
     if (color) mesh.setColorAt(index, color);
     this.counts[name] += 1;
   }
@@ -199,6 +208,13 @@ function screenColor(rgb) {
 function between(things, from, until) {
   const time = (thing) => thing.time;
   return things.slice(lastAt(things, from, time) + 1, lastAt(things, until, time) + 1);
+}
+
+// What is beyond the count is not drawn, and need not go to the GPU.
+function sendFirst(attribute, count) {
+  attribute.clearUpdateRanges();
+  attribute.addUpdateRange(0, count * attribute.itemSize);
+  attribute.needsUpdate = count > 0;
 }
 
 function instances(geometry, material) {

@@ -101,3 +101,18 @@ def test_what_is_cut_or_not_yet_to_be_seen_is_not_there() -> None:
         });
     """
     assert seen(script, [[8, 1, 0, 0, 1, 0]]) == [0, 1, 0, 0]
+
+
+def test_only_what_is_seen_goes_to_the_gpu() -> None:
+    script = """
+        const sent = (name) => [...track.instanced[name].instanceMatrix.updateRanges];
+        track.update(map.notes[0].time - 0.2);
+        const two = { block: sent('block'), dot: sent('dot'), bomb: sent('bomb') };
+        track.update(map.notes[0].time - 60);
+        return [two, sent('block'), track.instanced.block.visible];
+    """
+    two, none, visible = seen(script, [[8, 0, 0, 0, 1, 0], [8, 3, 0, 1, 8, 0]])
+    assert two["block"] == [{"start": 0, "count": 32}], "two matrices"
+    assert two["dot"] == [{"start": 0, "count": 16}]
+    assert two["bomb"] == none == [{"start": 0, "count": 0}]
+    assert not visible
