@@ -17,7 +17,8 @@ def verdict(judged: Judgement) -> str:
         return "No notes: a light show alone." if judged.lights.events else "Empty."
     faults = sum(finding.weight >= FAULT for finding in judged.findings)
     advice = len(judged.findings) - faults
-    said = [f"{_faults(faults, notes)}, {_counted(advice, 'piece')} of advice."]
+    advised = f", {_counted(advice, 'piece')} of advice" if advice else ""
+    said = [f"{_faults(faults, notes)}{advised}."]
     critic = judged.critic
     if critic is not None and critic.score is not None and critic.human_percentile is not None:
         share = critic.human_percentile

@@ -21,8 +21,11 @@ CSS = """
   border-radius: 10px; margin-bottom: .6rem; overflow-wrap: anywhere; }
 .sl-level h3 { margin: 0; font-size: 1.05rem; } .sl-level p { margin: 0 0 .4rem; opacity: .75; }
 .sl-diff { margin: .5rem 0 .6rem; } .sl-diff > span { font-size: .92rem; }
-.sl-plot { display: block; width: 100%; height: 58px; margin-top: .25rem; }
-.sl-key { font-size: .76rem; opacity: .65; }
+.sl-plot { display: block; width: 100%; height: 52px; }
+.sl-marks { position: relative; height: 9px; margin-top: .25rem; }
+.sl-marks i { position: absolute; margin-left: -5px; border: 5px solid transparent;
+  border-top: 8px solid #e04848; border-bottom: 0; }
+.sl-key { font-size: .8rem; opacity: .75; }
 .sl-links a, .sl-all { display: inline-block; padding: .35rem .8rem; border-radius: 7px;
   margin: .1rem .4rem .1rem 0; background: #2d6cdf; color: #fff !important; text-decoration: none; }
 .sl-links a.sl-second { background: transparent; color: inherit !important;
@@ -44,4 +47,4 @@ def theme() -> Any:
         primary_hue="blue",
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
-    )
+    ).set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")

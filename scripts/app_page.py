@@ -23,6 +23,7 @@ from saberlm.scripts.app_words import (
     HEADING,
     PLACEHOLDER,
     TERMS,
+    TO_ANSWER,
     frame,
     heard_words,
     level_cards,
@@ -80,6 +81,9 @@ def build_page(studio: Studio) -> Any:
         )
         again.click(events.again, None, shown, show_progress="hidden")
         work_go.click(events.work, [*work_fields.values(), *own], shown, show_progress="hidden")
+        for button in (go, again, work_go):
+            button.click(None, None, None, js=TO_ANSWER)
+        files.change(lambda: "", None, progress, show_progress="hidden")  # the last answer is old
         stop.click(events.stop, None, None, queue=False, show_progress="hidden")
         page.unload(events.stop)
     page.queue(default_concurrency_limit=16)

@@ -1,4 +1,4 @@
-"""Small pictures of a judgement for the page, as SVG that needs nothing else."""
+"""Small pictures of a judgement for the page, as HTML that needs nothing else."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from saberlm.eval.playability_scene import FAULT
 from saberlm.eval.report import CURVE_SECONDS, DifficultyReport
 
 WIDTH, HEIGHT = 1000, 100
-_BASE, _TOP = 84, 16
-"""Between them the notes a second; faults stand above, the critic's opinion below."""
+_BASE, _TOP = 84, 4
+"""Between them the notes a second; below, the critic's opinion."""
 _SURE = 3.0
 """Log-odds at which the critic's colour is full."""
 
@@ -20,11 +20,13 @@ def density_plot(report: DifficultyReport) -> str:
     if not any(report.curve):
         return ""
     seconds = max(len(report.curve) * CURVE_SECONDS, report.counts.seconds)
-    shapes = [*_columns(report, seconds), *_faults(report, seconds), *_opinions(report, seconds)]
+    shapes = [*_columns(report, seconds), *_opinions(report, seconds)]
     most = max(report.curve)
     return (
+        f'<div><div class="sl-marks" aria-hidden="true">{"".join(_faults(report, seconds))}</div>'
         f'<svg class="sl-plot" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img"'
         f' aria-label="notes a second over the song, at most {most:.1f}">{"".join(shapes)}</svg>'
+        "</div>"
     )
 
 
@@ -40,10 +42,11 @@ def _columns(report: DifficultyReport, seconds: float) -> Iterator[str]:
 
 
 def _faults(report: DifficultyReport, seconds: float) -> Iterator[str]:
+    """Marks beside the picture and not in it, which is as wide as its place: they keep their
+    shape."""
     for one in report.judgement.findings:
         if one.weight >= FAULT:
-            x = WIDTH * one.seconds / seconds
-            yield f'<path d="M{x - 5:.1f} 0h10l-5 12z" fill="#e04848"/>'
+            yield f'<i style="left:{100 * one.seconds / seconds:.2f}%"></i>'
 
 
 def _opinions(report: DifficultyReport, seconds: float) -> Iterator[str]:

@@ -19,6 +19,15 @@ HEADING = (
     " Everything happens on this machine.</p>"
 )
 _TO_PREVIEW = "document.getElementById('preview').scrollIntoView({behavior:'smooth'})"
+TO_ANSWER = """() => {
+    const start = Date.now();
+    const timer = setInterval(() => {
+        const said = document.querySelector('#progress .sl-note');
+        said?.scrollIntoView({ block: 'nearest', behavior: 'smooth' });
+        if (said || Date.now() - start > 30000) clearInterval(timer);
+    }, 300);
+}"""
+"""Brings what is said of a button's work into sight: on a narrow page it lies below."""
 _DONE = {
     "range": "{0} made anew",
     "continue": "continued",
@@ -84,7 +93,7 @@ def progress_words(job: Job) -> str:
     if job.stage == "mapping" and not job.bars:
         words += " (the first time it takes some ten seconds to get going)"
     if job.num_bars and job.stage == "mapping":
-        words += f", bar {job.bars} of {job.num_bars}"
+        words += f", {share:.0%}"
         left = job.seconds_left
         if left is not None:
             words += f", {_clock(left)} left"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from saberlm.scripts.progress import mapping_progress
 from saberlm.scripts.request_arguments import say_unknown_words
 
 if TYPE_CHECKING:
@@ -63,8 +64,6 @@ def work_on_level(
             what = "a level's folder or zip" if path == level else "a sound file"
             raise ValueError(f"{path}: expected {what}, found nothing there; is the path right?")
 
-    from tqdm import tqdm
-
     from saberlm.infer.level_editor import LevelEditor
     from saberlm.infer.level_request import LevelRequest
     from saberlm.infer.mapper import Mapper
@@ -79,12 +78,7 @@ def work_on_level(
     draft = LevelDraft(level)
     say_unknown_words(args.style, args.negative_style)
     mapper = Mapper.from_pretrained(args.model, lora=args.lora, device=args.device)
-    with tqdm(unit="bar", desc="decode", file=sys.stderr) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with mapping_progress() as advance:
         editor = LevelEditor(mapper, draft, request, None if song is None else Path(song), advance)
         edited = work(editor)
     edited.save(out, overwrite=args.overwrite)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from saberlm.scripts.progress import mapping_progress
 from saberlm.scripts.request_arguments import (
     add_level_arguments,
     add_request_arguments,
@@ -86,8 +87,6 @@ def run(args: argparse.Namespace) -> int:
     import json
     import sys
 
-    from tqdm import tqdm
-
     from saberlm.infer.start import uncollected
 
     out = Path(args.output) if args.output else Path(f"{Path(args.song).stem}.zip")
@@ -115,12 +114,7 @@ def run(args: argparse.Namespace) -> int:
     mapper = Mapper.from_pretrained(args.model, lora=args.lora, device=args.device)
     heard = mapper.listen(request)
     print("\n".join(describe_tempo(heard.tempo)), file=sys.stderr)
-    with tqdm(unit="bar", desc="decode", file=sys.stderr) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with mapping_progress() as advance:
         level = mapper.map(heard, progress=advance)
     packed = level.save(out)
     rows = level.describe()

@@ -23,6 +23,7 @@ WIDE, NARROW = (1280, 860), (390, 844)
 CLIP_SIZE = (640, 360)
 CLIP_QUALITY = 60
 PATIENCE_MILLISECONDS = 120_000
+SCROLL_MILLISECONDS = 2_000
 
 
 def main() -> int:
@@ -72,6 +73,7 @@ def shoot_app(browser: Any, folder: Path, args: argparse.Namespace) -> Path:
         page.click("#go")
         page.wait_for_selector("#progress :text('Done')")
         _frame_at(page, "sl-preview", args.at)
+        page.evaluate("window.scrollTo(0, 0)")
         _shoot(page, args.out / "app_1280.webp")
         page.locator("#preview").scroll_into_view_if_needed()
         page.evaluate("document.getElementById('preview').scrollIntoView()")
@@ -87,9 +89,10 @@ def shoot_app(browser: Any, folder: Path, args: argparse.Namespace) -> Path:
         (first,) = studio.levels.values()
         page.click("#again")
         page.wait_for_selector(".sl-pair")
+        page.wait_for_timeout(SCROLL_MILLISECONDS)  # the page goes to what it says by itself
+        page.evaluate("document.getElementById('preview').scrollIntoView()")  # unseen: not drawn
         for name in ("sl-preview-before", "sl-preview"):
             _frame_at(page, name, args.at)
-        page.evaluate("document.getElementById('preview').scrollIntoView()")
         _shoot(page, args.out / "app_pair_1280.webp")
         page.close()
     return first.page

@@ -128,6 +128,17 @@ def test_full_spread_chooses_all_and_a_reference_goes_with_it(
     assert (request.decorative_walls, request.walls) == ("medium", None)
 
 
+def test_what_a_button_answers_comes_into_sight_on_a_narrow_page(visit: Any) -> None:
+    page = visit(width=390, height=640)
+    page.click("#go")
+    page.wait_for_selector("#progress :text('Drop a song first')")
+    in_sight = """() => {
+        const box = document.querySelector('#progress .sl-note').getBoundingClientRect();
+        return box.top >= 0 && box.bottom <= innerHeight + 1;
+    }"""
+    page.wait_for_function(in_sight)
+
+
 def finished_job(owner: str, requests: Any) -> Any:
     from saberlm.infer.studio import Job
 
