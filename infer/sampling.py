@@ -65,10 +65,10 @@ class SamplingParams:
     rhythm: str = "planned"
     rhythm_noise: float = 0.0
     motif: float = 1.6
-    refrain: float = 1.5
-    cut_balance: float = 1.5
+    refrain: float = 2.0
+    cut_balance: float = 1.8
     turn_balance: float = 2.0
-    taste: float = 0.6
+    taste: float = 0.5
     emphasis: float = 1.0
     max_segment_tokens: int = 400
     playability: str = "soft"  # off, soft or strict; see saberlm.infer.playability
