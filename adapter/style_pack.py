@@ -188,7 +188,7 @@ def with_pack(loaded: LoadedModel, pack: StylePack) -> LoadedModel:
     for what, by_difficulty in pack.densities.items():
         calibration[what] = {**calibration.get(what, {}), **by_difficulty}
     calibration["cut_shares"] = pack.cut_shares
-    calibration["tastes"] = False  # the mapper's own stands for them
+    calibration["mapper_taste"] = sorted(pack.cut_shares)  # stands for a level's own
     # how often walls and lights are said the pack has learnt itself, of weights without these
     calibration.pop("shifts", None)
     config.calibration = calibration

@@ -211,7 +211,7 @@ def make_request(
     own = {
         "cut_shares": calibration.get("cut_shares", {}),
         "shifts": calibration.get("shifts", {}),
-        "tastes": calibration.get("tastes", True),
+        "tastes": (conditions.difficulty or "Expert") not in calibration.get("mapper_taste", ()),
     }
     return MapRequest(encoding, conditions, logits, seed, density, **own)
 

@@ -79,7 +79,7 @@ def test_the_calibration_of_other_difficulties_stays(model_dir: Path, pack: Styl
     own = with_pack(loaded, pack).model.config.calibration
     assert own["median_nps"] == {"Easy": 1.0, "Hard": 3.5}
     assert "shifts" not in own, "of the model alone: a pack has learnt how many walls there are"
-    assert not own["tastes"]
+    assert own["mapper_taste"] == ["Hard"]
 
 
 def test_another_model_refuses_it(tiny_model: Any, pack: StylePack, tmp_path: Path) -> None:
