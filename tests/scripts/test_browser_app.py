@@ -178,7 +178,7 @@ def test_from_the_song_to_the_zip_with_a_stop_between(
     page.wait_for_selector("text=128 BPM")
     choose_only(page, "Expert")
     page.click("#go")
-    page.wait_for_selector("#progress :text('bar ')")
+    page.wait_for_selector("#progress :text('%')")
     page.click("#stop")
     page.wait_for_selector("#progress :text('Stopped')")
     assert page.locator(".sl-level").count() == 0
