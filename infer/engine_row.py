@@ -15,7 +15,7 @@ from saberlm.eval.swing import RESET_SECONDS
 from saberlm.infer.amounts import AmountBias
 from saberlm.infer.block_shift import BlockShift
 from saberlm.infer.constraints import forbidden_tokens
-from saberlm.infer.cut_balance import CutBalance, balanced_shares, human_shares
+from saberlm.infer.cut_balance import CutBalance, balanced_shares
 from saberlm.infer.density import DensityControl
 from saberlm.infer.emphasis import EmphasisBias
 from saberlm.infer.hazard import BarHazard
@@ -28,7 +28,7 @@ from saberlm.infer.rhythm import RhythmPlan
 from saberlm.infer.row_sampler import LogitBias, RowSampler
 from saberlm.infer.sampling import PatternPenalty, SamplingParams
 from saberlm.infer.style_words import cut_tilt, stream_nats, taste
-from saberlm.infer.turn_balance import TurnBalance, human_turns, moved_turns
+from saberlm.infer.turn_balance import TurnBalance, held_turns
 from saberlm.prompts import vocab as v
 from saberlm.prompts.context import Context
 from saberlm.prompts.descriptors import words_of
@@ -179,12 +179,11 @@ class Row:
         if shares is None:
             return []
         cuts = CutBalance(shares, params.cut_balance, self.tilt())
-        usual, turns = human_shares(difficulty), human_turns(difficulty)
-        if params.turn_balance == 0 or usual is None or turns is None:
+        turns = held_turns(difficulty, cuts.held)
+        if params.turn_balance == 0 or turns is None:
             return [cuts]
         rest_beats = RESET_SECONDS * (request.conditions.bpm or DEFAULT_BPM) / 60
-        moved = moved_turns(turns, usual, cuts.held)
-        return [cuts, TurnBalance(moved, params.turn_balance, rest_beats * v.TICKS_PER_BEAT)]
+        return [cuts, TurnBalance(turns, params.turn_balance, rest_beats * v.TICKS_PER_BEAT)]
 
     def tilt(self) -> npt.NDArray[np.float64]:
         """What the map leans to: its style words and, unless a style pack brings a mapper's, a

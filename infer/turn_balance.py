@@ -26,7 +26,7 @@ import numpy.typing as npt
 from saberlm.eval.note_arrays import NUM_DIRECTIONS
 from saberlm.eval.playability_geometry import DIRECTION_ANGLES
 from saberlm.eval.usual_style import usual_style
-from saberlm.infer.cut_balance import NUM_CUTS, right_hand_cuts
+from saberlm.infer.cut_balance import NUM_CUTS, human_shares, right_hand_cuts
 from saberlm.prompts import vocab as v
 
 MEMORY_TURNS = 256.0
@@ -68,14 +68,17 @@ def human_turns(difficulty: str) -> Shares | None:
     return out
 
 
-def moved_turns(turns: Shares, usual: Shares, held: Shares) -> Shares:
-    """The turns of a map whose cuts are held to other shares than the usual ones.
+def held_turns(difficulty: str, held: Shares) -> Shares | None:
+    """The turns that a map is held to, ``(9, 9)``: the mappers', moved by what its cuts are held to
+    more or less than theirs; None where the package knows no human maps.
 
     Args:
-        turns: of all mappers, ``(9, 9)``.
-        usual: cuts of all mappers, ``(NUM_CUTS,)``, positive.
-        held: what the map's are held to, the same.
+        difficulty: of the map.
+        held: shares of its cuts, ``(NUM_CUTS,)``.
     """
+    turns, usual = human_turns(difficulty), human_shares(difficulty)
+    if turns is None or usual is None:
+        return None
     more = held.reshape(-1, NUM_DIRECTIONS).sum(0) / usual.reshape(-1, NUM_DIRECTIONS).sum(0)
     moved = turns * more
     moved = np.maximum(moved / moved.sum(1, keepdims=True), LEAST_SHARE)
@@ -87,7 +90,7 @@ class TurnBalance:
     """Holds a row's turns to the mappers' shares; a `saberlm.infer.row_sampler.LogitBias`.
 
     Args:
-        shares: of turns, ``(9, 9)``, positive (`moved_turns`).
+        shares: of turns, ``(9, 9)``, positive (`held_turns`).
         strength: see the module.
         rest_ticks: after as many a hand has rested.
     """
