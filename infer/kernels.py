@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -32,12 +33,13 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def _make_tile(tokens: int) -> Any:
-    """A tile of ``tokens`` x 64 outputs, all sums held in registers.
+def _make_tile(tokens: int, columns: int, *, adds: bool = False) -> Any:
+    """A tile of ``tokens`` x 64 outputs, ``columns`` of them at a time with all their sums held in
+    registers.
 
     ``tile(w, x, y, (w_at, x_at, x_step, y_at, y_step, inputs))``: from element ``w_at`` of ``w`` on
     lie ``inputs`` lines of 64 weights; token t reads ``inputs`` values of ``x`` from ``x_at + t *
-    x_step`` and writes 64 of ``y`` from ``y_at + t * y_step``.
+    x_step`` and writes 64 of ``y`` from ``y_at + t * y_step``, or adds to them.
     """
 
     @intrinsic
@@ -53,7 +55,7 @@ def _make_tile(tokens: int) -> Any:
             numbers = cgutils.unpack_tuple(b, args[3], 6)
             w_at, x_at, x_step, y_at, y_step, inputs = numbers
             weight = ir.IntType(16) if half else _F32
-            vectors = GROUP // LANES
+            vectors = columns // LANES
 
             def const(value: int) -> Any:
                 return ir.Constant(size, value)
@@ -63,36 +65,39 @@ def _make_tile(tokens: int) -> Any:
                 [cgutils.alloca_once(b, _VECTOR) for _ in range(vectors)] for _ in range(tokens)
             ]
             zero = ir.Constant(_VECTOR, [0.0] * LANES)
-            for row in sums:
-                for cell in row:
-                    b.store(zero, cell)
             kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
             fma = cgutils.get_or_insert_function(b.module, kind, f"llvm.fmuladd.v{LANES}f32")
             unknown = ir.Constant(_VECTOR, ir.Undefined)
             lanes = ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
-            with cgutils.for_range(b, inputs) as loop:
-                line = b.add(w_at, b.mul(loop.index, const(GROUP)))
-                loaded = []
-                for k in range(vectors):
-                    at = b.gep(w_data, [b.add(line, const(k * LANES))])
-                    wide = ir.VectorType(weight, LANES)
-                    value = b.load(b.bitcast(at, wide.as_pointer()), align=2 if half else 4)
-                    if half:
-                        ints = ir.VectorType(_I32, LANES)
-                        shift = ir.Constant(ints, [16] * LANES)
-                        value = b.bitcast(b.shl(b.zext(value, ints), shift), _VECTOR)
-                    loaded.append(value)
-                for row, start in zip(sums, starts, strict=True):
-                    one = b.load(b.gep(x_data, [b.add(start, loop.index)]))
-                    first = b.insert_element(unknown, one, ir.Constant(_I32, 0))
-                    splat = b.shuffle_vector(first, unknown, lanes)
-                    for cell, value in zip(row, loaded, strict=True):
-                        b.store(b.call(fma, [value, splat, b.load(cell)]), cell)
-            for t, row in enumerate(sums):
-                start = b.add(y_at, b.mul(y_step, const(t)))
-                for k, cell in enumerate(row):
-                    at = b.gep(y_data, [b.add(start, const(k * LANES))])
-                    b.store(b.load(cell), b.bitcast(at, _VECTOR.as_pointer()), align=4)
+            for column in range(0, GROUP, columns):
+                ends = []
+                for t, row in enumerate(sums):
+                    start = b.add(y_at, b.mul(y_step, const(t)))
+                    for k, cell in enumerate(row):
+                        at = b.gep(y_data, [b.add(start, const(column + k * LANES))])
+                        ends.append((b.bitcast(at, _VECTOR.as_pointer()), cell))
+                for end, cell in ends:
+                    b.store(b.load(end, align=4) if adds else zero, cell)
+                with cgutils.for_range(b, inputs) as loop:
+                    line = b.add(w_at, b.mul(loop.index, const(GROUP)))
+                    loaded = []
+                    for k in range(vectors):
+                        at = b.gep(w_data, [b.add(line, const(column + k * LANES))])
+                        wide = ir.VectorType(weight, LANES)
+                        value = b.load(b.bitcast(at, wide.as_pointer()), align=2 if half else 4)
+                        if half:
+                            ints = ir.VectorType(_I32, LANES)
+                            shift = ir.Constant(ints, [16] * LANES)
+                            value = b.bitcast(b.shl(b.zext(value, ints), shift), _VECTOR)
+                        loaded.append(value)
+                    for row, start in zip(sums, starts, strict=True):
+                        one = b.load(b.gep(x_data, [b.add(start, loop.index)]))
+                        first = b.insert_element(unknown, one, ir.Constant(_I32, 0))
+                        splat = b.shuffle_vector(first, unknown, lanes)
+                        for cell, value in zip(row, loaded, strict=True):
+                            b.store(b.call(fma, [value, splat, b.load(cell)]), cell)
+                for end, cell in ends:
+                    b.store(b.load(cell), end, align=4)
             return context.get_dummy_value()
 
         return types.none(w, x, y, types.UniTuple(types.intp, 6)), generate
@@ -100,9 +105,14 @@ def _make_tile(tokens: int) -> Any:
     return tile
 
 
-_tile_4 = _make_tile(4)
-_tile_2 = _make_tile(2)
-_tile_1 = _make_tile(1)
+_WIDE = bool(get_host_cpu_features().get("avx512f", False))
+"""Whether there are 32 registers of `LANES`; else 16 of half as many."""
+_tile_6 = _make_tile(6, 16)
+_tile_4 = _make_tile(4, GROUP if _WIDE else 16)
+_tile_2 = _make_tile(2, GROUP if _WIDE else 32)
+_tile_1 = _make_tile(1, GROUP)
+_more_4 = _make_tile(4, GROUP if _WIDE else 16, adds=True)
+_more_1 = _make_tile(1, GROUP, adds=True)
 
 
 @intrinsic
@@ -136,11 +146,14 @@ def linear(w: Any, x: Any, y: Any, count: int) -> None:
     groups * 64)``, all C-contiguous."""
     groups, inputs = w.shape[0], w.shape[1]
     outputs = groups * GROUP
-    fours = count - count % 4
-    pairs = count - count % 2
+    sixes = 0 if _WIDE else count - count % 6
+    fours = sixes + (count - sixes) // 4 * 4
+    pairs = count - (count - fours) % 2
     for group in range(groups):  # its weights stay near while all tokens go by
         at, here = group * inputs * GROUP, group * GROUP
-        for token in range(0, fours, 4):
+        for token in range(0, sixes, 6):
+            _tile_6(w, x, y, (at, token * inputs, inputs, token * outputs + here, outputs, inputs))
+        for token in range(sixes, fours, 4):
             _tile_4(w, x, y, (at, token * inputs, inputs, token * outputs + here, outputs, inputs))
         if fours < pairs:
             _tile_2(w, x, y, (at, fours * inputs, inputs, fours * outputs + here, outputs, inputs))
@@ -209,23 +222,27 @@ def _attend(
     groups = (seen + GROUP - 1) // GROUP
     for group in range(groups):
         at = group * size * GROUP
-        for head in range(0, fours, 4):
-            said = (head * capacity + group * GROUP, capacity, size)
-            _tile_4(keys, q, scores, (at, q_at + head * size, size, *said))
+        # one head reads them in the order in which they lie, which is quickest from afar
         for head in range(fours, heads):
             said = (head * capacity + group * GROUP, capacity, size)
             _tile_1(keys, q, scores, (at, q_at + head * size, size, *said))
+        for head in range(0, fours, 4):
+            said = (head * capacity + group * GROUP, capacity, size)
+            _tile_4(keys, q, scores, (at, q_at + head * size, size, *said))
     for head in range(heads):
         _softmax(scores[head], seen, np.float32(1) / np.sqrt(np.float32(size)))
     width = out.shape[1]
+    out[:heads] = np.float32(0)
     for group in range(values.shape[0]):
-        at = group * capacity * GROUP
-        for head in range(0, fours, 4):
-            said = (head * width + group * GROUP, width, seen)
-            _tile_4(values, scores, out, (at, head * capacity, capacity, *said))
-        for head in range(fours, heads):
-            said = (head * width + group * GROUP, width, seen)
-            _tile_1(values, scores, out, (at, head * capacity, capacity, *said))
+        for start in range(0, seen, GROUP):  # few enough to stay near while all heads go by
+            at, here = (group * capacity + start) * GROUP, group * GROUP
+            count = min(GROUP, seen - start)
+            for head in range(fours, heads):
+                said = (head * width + here, width, count)
+                _more_1(values, scores, out, (at, head * capacity + start, capacity, *said))
+            for head in range(0, fours, 4):
+                said = (head * width + here, width, count)
+                _more_4(values, scores, out, (at, head * capacity + start, capacity, *said))
 
 
 @njit(**_OPTIONS)
