@@ -22,6 +22,7 @@ from torch.nn import functional
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.finetune.ablation import SmallBudget, SmallRun, Split
 from saberlm.finetune.collator import DataCollatorForBeatmapModeling, window_table
+from saberlm.finetune.precision import has_bf16
 from saberlm.finetune.resume import EpochSampler
 from saberlm.finetune.run_config import RunConfig, new_config
 from saberlm.finetune.schedule import Clock
@@ -213,7 +214,7 @@ def run(
     for _ in range(budget.steps):
         batch = next(batches)
         labels = batch.pop("labels")
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16()):
             logits = model(**batch).logits
         loss = next_token_loss(logits, labels, variant.smoothing)
         loss.backward()
@@ -228,7 +229,7 @@ def run(
     found = validate(
         model,
         [check(rows[i : i + _EVAL_BATCH]) for i in range(0, len(rows), _EVAL_BATCH)],
-        bf16=True,
+        bf16=has_bf16(),
     )
     return Run(
         variant.name,

@@ -35,6 +35,7 @@ from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.adapter.on_base import LORA_TARGETS, is_on_base
 from saberlm.adapter.processing_saber import SaberProcessor
 from saberlm.finetune.lora import LoraSettings
+from saberlm.finetune.precision import settle_precision
 from saberlm.finetune.preference_collator import (
     DataCollatorForPreference,
     cached_latents,
@@ -256,6 +257,8 @@ def run_dpo(run: DpoRunConfig, args: DPOConfig, *, resume: bool = False) -> Path
 def _set_up(run: DpoRunConfig, args: DPOConfig) -> None:
     """TRL's settings that only one value fits, and those that would mislead."""
     folder = model_folder(run.model)
+    if run.quantize == "none":
+        settle_precision(args)
     args.max_length = None
     args.remove_unused_columns = False
     args.precompute_ref_log_probs = True
@@ -304,8 +307,6 @@ def _few(pairs: list[PreferencePair], most: int, seed: int) -> list[PreferencePa
 def _load(run: DpoRunConfig, args: DPOConfig) -> SaberForConditionalGeneration:
     """The model to change; a large decoder's layers in half precision, as in its own training."""
     on_base = is_on_base(model_folder(run.model))
-    if on_base and not args.bf16:
-        raise ValueError("expected bf16: true for a model on a base, found false")
     model = load_model(run.model, fingerprint()).model
     check_hearing(model, run.model)
     found = (model.config.decoder_base or {}).get("name")
@@ -313,7 +314,7 @@ def _load(run: DpoRunConfig, args: DPOConfig) -> SaberForConditionalGeneration:
         raise ValueError(
             f"{run.model}: expected a model on {run.decoder}, found one on {found or 'no base'}"
         )
-    if on_base:
+    if on_base and args.bf16:
         decoder = model.model.language_model
         decoder.layers.to(torch.bfloat16)
         decoder.norm.to(torch.bfloat16)

@@ -21,6 +21,7 @@ import torch
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.finetune.collator import DataCollatorForBeatmapModeling, collate, window_table
+from saberlm.finetune.precision import has_bf16
 from saberlm.finetune.shards import SongShard
 from saberlm.finetune.tower import all_latents
 from saberlm.finetune.windows import WindowRow
@@ -63,7 +64,7 @@ def collect_guesses(
         songs: not learnt by the model, or its chances flatter it.
         windows: how many.
         seed: of the choice.
-        bf16: autocast.
+        bf16: autocast, where the processor has it.
         wrap: for a progress bar.
     """
     size = int(model.config.context_segments)
@@ -107,7 +108,7 @@ def _decoder_chances(
     batch = collate([row], int(model.config.context_segments))
     labels = batch.pop("labels")
     assert isinstance(labels, torch.Tensor)
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16 and has_bf16()):
         logits = model(**batch).logits[0].float()
     own = channel_tokens(channel)
     within = torch.full((v.VOCAB_SIZE,), -1)

@@ -78,6 +78,7 @@ def model_with_lora(
     *,
     use_cpu: bool,
     local_rank: int = 0,
+    dtype: torch.dtype = torch.bfloat16,
 ) -> SaberForConditionalGeneration:
     """A model on a base, ready to train: LoRA in the decoder, the rest of it frozen; tower,
     projector, map embeddings and head trained whole.
@@ -89,6 +90,7 @@ def model_with_lora(
         lora: its settings.
         use_cpu: no GPU is used.
         local_rank: the GPU to quantise onto.
+        dtype: the frozen base is held in it.
 
     Raises:
         ValueError: no such base, or another than its name says.
@@ -99,7 +101,7 @@ def model_with_lora(
     model = build_on_base(
         config,
         folder,
-        dtype=torch.bfloat16,
+        dtype=dtype,
         attention="sdpa" if use_cpu else best_attention(),
         quantization=nf4(torch.bfloat16) if lora.quantize == "nf4" else None,
         device_map={"": local_rank} if lora.quantize == "nf4" and on_gpu else None,

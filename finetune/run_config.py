@@ -208,6 +208,7 @@ def make_model(
         lora,
         use_cpu=bool(args.use_cpu),
         local_rank=args.local_process_index,
+        dtype=torch.bfloat16 if args.bf16 else torch.float32,
     )
     if run.base_model:
         load_trained(model, Path(run.base_model))

@@ -27,6 +27,7 @@ from saberlm.finetune.collator import (
     task_batches,
     window_table,
 )
+from saberlm.finetune.precision import settle_precision
 from saberlm.finetune.resume import EpochSampler, TellEpoch, newest_checkpoint, save_bad_batch
 from saberlm.finetune.run_config import RunConfig, make_model
 from saberlm.finetune.schedule import Clock
@@ -219,9 +220,11 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     args.max_length = None
     args.remove_unused_columns = False
     args.dataset_kwargs = {"skip_prepare_dataset": True}
-    if run.on_base and not args.bf16:
+    if run.quantize == "none":
+        settle_precision(args)
+    elif not args.bf16:
         raise ValueError(
-            "expected bf16: true with a decoder (its base is held in bf16), found false"
+            f"expected bf16: true with quantize: {run.quantize} (it computes in bf16), found false"
         )
     if not run.on_base:
         args.gradient_checkpointing = False  # a small decoder has the memory

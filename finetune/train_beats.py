@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from saberlm.finetune.beat_data import Augmentation, BeatBatch, BeatSong, draw_batch, load_songs
 from saberlm.finetune.beat_report import measure
+from saberlm.finetune.precision import has_bf16
 from saberlm.finetune.tempo_truth import read_true_tempi
 from saberlm.infer.beat_features import FPS
 from saberlm.infer.beat_net import (
@@ -168,7 +169,7 @@ def train_step(
     rng = np.random.default_rng([config.seed, step])
     batch = draw_batch(songs, config.crops, frames, rng, config.augmentation)
     net.train()
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16 and has_bf16()):
         odds = net(torch.from_numpy(batch.features))
     loss = beat_loss(odds.float(), batch, config.downbeat_weight)
     if not torch.isfinite(loss):

@@ -24,6 +24,7 @@ from transformers import DacConfig, DacModel
 
 from saberlm.finetune.codec_data import SoundFile, draw_crops, find_sounds, read_crop
 from saberlm.finetune.codec_loss import mel_distance, si_sdr, wave_distance
+from saberlm.finetune.precision import has_bf16
 from saberlm.finetune.sources import MapSource
 
 CHECKPOINT_NAME, LOG_NAME, REPORT_NAME, FACTS_NAME = (
@@ -272,7 +273,8 @@ def train_step(
         sounds, config.crops, config.crop_samples, config.sample_rate, config.seed, step
     )
     heard = torch.from_numpy(crops).to(device)
-    with torch.autocast(heard.device.type, torch.bfloat16, enabled=config.bfloat16):
+    half = config.bfloat16 and has_bf16(heard.device)
+    with torch.autocast(heard.device.type, torch.bfloat16, enabled=half):
         made = model(heard[:, None])
     said = made.audio_values.float()
     mel = mel_distance(said, heard, config.sample_rate)

@@ -25,6 +25,7 @@ from saberlm.finetune.augment import (
     draw_speed,
     jitter_seconds,
 )
+from saberlm.finetune.precision import settle_precision
 from saberlm.finetune.schedule import Clock
 from saberlm.finetune.shards import DifficultyStream, SongShard
 from saberlm.finetune.windows import MARGIN_BARS, onset_targets, taught_bars
@@ -187,7 +188,7 @@ def warm_up(
         max_steps: another budget, in steps; None for none.
         batch_size: windows a step; each brings all its difficulties.
         size: bars a window.
-        bf16: autocast to bf16.
+        bf16: autocast to bf16, where the device has it.
         use_cpu: do not look for a GPU.
         seed: of order and augmentation.
         augmentation: of the sound; None for `Augmentation`'s defaults.
@@ -221,6 +222,7 @@ def warm_up(
         label_names=["targets"],
         seed=seed,
     )
+    settle_precision(args)
     trainer = _ClockTrainer(
         model=TowerWithOnsetLoss(tower, smoothing),
         args=args,

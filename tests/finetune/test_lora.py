@@ -12,15 +12,23 @@ pytest.importorskip("peft")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def new(base: Path, **lora: Any) -> Any:
+def new(base: Path, dtype: torch.dtype = torch.bfloat16, **lora: Any) -> Any:
     from saberlm.finetune.lora import LoraSettings, model_with_lora
     from saberlm.finetune.run_config import RunConfig, new_config
 
     torch.manual_seed(5)
     config = new_config(RunConfig(audio_hidden_size=24, audio_num_layers=1, window_bars=2))
-    return model_with_lora(
-        config, base.name, base, LoraSettings(**{"rank": 4, "alpha": 8, **lora}), use_cpu=True
-    )
+    settings = LoraSettings(**{"rank": 4, "alpha": 8, **lora})
+    return model_with_lora(config, base.name, base, settings, use_cpu=True, dtype=dtype)
+
+
+def test_a_base_in_single_precision_learns_without_autocast(
+    tiny_base: Path, batch: dict[str, Any]
+) -> None:
+    model = new(tiny_base, dtype=torch.float32)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    (model(**batch).loss + model.model.onset_loss).backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
 
 
 @pytest.fixture
