@@ -3,6 +3,7 @@ the grid."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -73,12 +74,17 @@ def check_plot_name(out: Path) -> None:
     """Refuse a name that says no kind of picture, or lies nowhere.
 
     Raises:
-        ValueError: a suffix other than ``.svg`` and ``.png``, or a folder that is not there.
+        ValueError: a suffix other than ``.svg`` and ``.png``, or a folder that is not there or
+            must not be written to.
     """
     if out.suffix.lower() not in {".svg", ".png"}:
         raise ValueError(f"--plot: expected a name ending in .svg or .png, found {out.name}")
     if not out.parent.is_dir():
         raise ValueError(f"--plot: expected a folder to write to, found none at {out.parent}")
+    if not os.access(out.parent, os.W_OK):
+        raise ValueError(
+            f"--plot: expected a folder to write to, found that {out.parent} must not be written to"
+        )
 
 
 def plot_tempo(found: TempoEstimate, curve: OnsetCurve, out: Path, title: str) -> None:

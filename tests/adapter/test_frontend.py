@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from saberlm.adapter import frontend
 from saberlm.adapter.frontend import (
     PRETRAINED,
     DacFrontEnd,
@@ -20,6 +21,14 @@ def clicks(seconds: float, bpm: float, offset: float, rate: int = 24_000) -> np.
         start = int(beat * rate)
         samples[start : start + 480] += burst[: len(samples) - start]
     return samples
+
+
+@pytest.mark.parametrize(("rate", "window", "bands"), [(24000, 1024, 80), (24000, 2048, 40)])
+def test_the_filters_are_those_of_librosa(rate: int, window: int, bands: int) -> None:
+    import librosa
+
+    expected = librosa.filters.mel(sr=rate, n_fft=window, n_mels=bands, fmin=30.0)
+    assert frontend._mel_filters(rate, window, bands).numpy() == pytest.approx(expected, abs=1e-8)
 
 
 def test_logmel_shape_does_not_depend_on_blocks() -> None:
