@@ -238,7 +238,9 @@ def mixed(
 def _mixed(logits: Any, left: float, places: Any, shares: Any) -> Any:
     """``left`` of the chances, and ``shares`` at ``places`` besides."""
     out = logits.copy()
-    top = np.float64(np.max(logits))
+    top = -np.inf
+    for i in range(len(logits)):
+        top = max(top, np.float64(logits[i]))
     if not np.isfinite(top):
         return out
     chance = np.empty(len(logits))

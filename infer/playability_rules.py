@@ -5,7 +5,8 @@ Definitions and thresholds are the judge's (`saberlm.eval.playability_rules`,
 `saberlm.eval.swing`); here they are counted in ticks. Functions are named as the judge's rules are;
 `RowPast` is all that a row must remember, `Tables` what no row changes. What the judge and the
 vocabulary say comes as arguments: compiled code is kept on disk and would not notice a change
-there.
+there. Arrays are copied one number at a time: a copied row brings texts of errors along, seconds to
+compile.
 """
 
 from __future__ import annotations
@@ -323,8 +324,8 @@ def _place_note(row: Any, t: Any, c: Any, free_ticks: int, tick: int, value: int
         for other in range(DIRECTIONS):
             opened = _opening(row, t, free_ticks, tick, hand, other)
             levels[0, other], levels[1, other] = opened
-        row.level[hand] = levels[0]
-        row.after[hand] = levels[1]
+        for other in range(DIRECTIONS):
+            row.level[hand, other], row.after[hand, other] = levels[0, other], levels[1, other]
     if (new or undecided or earlier) and direction != ANY:
         row.swing[hand, 1], row.swing[hand, 2], row.swing[hand, 3] = direction, tick, rank
     elif new:
@@ -339,7 +340,10 @@ def _place_note(row: Any, t: Any, c: Any, free_ticks: int, tick: int, value: int
 
     side = t.columns[value]
     if side < 2:
-        row.centre[side, 1] = row.centre[side, 0]
+        row.centre[side, 1, 0], row.centre[side, 1, 1] = (
+            row.centre[side, 0, 0],
+            row.centre[side, 0, 1],
+        )
         row.centre[side, 0, 0], row.centre[side, 0, 1] = tick, hand
     row.pointed[t.targets[value]] = tick
     row.held[cell] = tick
@@ -369,7 +373,8 @@ def place(row: Any, t: Any, c: Any, free_ticks: int, tick: int, token: int) -> N
     elif kind == 3:
         # the cells are known with the height and count once the length is said, and only then: a
         # chain's length is spelled with the same tokens
-        row.walled[:] = t.covers[row.wall[0], row.wall[1], token - t.height]
+        for cell in range(CELLS):
+            row.walled[cell] = t.covers[row.wall[0], row.wall[1], token - t.height, cell]
     elif kind == 4:
         for cell in range(CELLS):
             if row.walled[cell]:

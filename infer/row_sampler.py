@@ -87,13 +87,20 @@ def _log_sum(x: Any, count: int) -> float:
 
 
 @njit(cache=True, nogil=True)
+def _likeliest(x: Any, count: int) -> int:
+    """The first place of the largest."""
+    best = 0
+    for i in range(1, count):
+        if x[i] > x[best]:
+            best = i
+    return best
+
+
+@njit(cache=True, nogil=True)
 def _heat(x: Any, count: int, temperature: float) -> None:
     """Log-chances at a temperature, normalised, in place; 0 keeps the first of the likeliest."""
     if temperature == 0:
-        best = 0
-        for i in range(1, count):
-            if x[i] > x[best]:
-                best = i
+        best = _likeliest(x, count)
         for i in range(count):
             x[i] = -np.inf
         x[best] = 0.0
@@ -150,24 +157,34 @@ def _join_note_odds(x: Any, kinds: Any, count: int, heard: float, s: Any) -> Non
 @njit(cache=True, nogil=True)
 def _filter(x: Any, count: int, s: Any) -> None:
     """Keep the ``top_k`` likeliest, of these the fewest that hold ``top_p`` of the chance, and what
-    has ``min_p`` of the likeliest's; in place."""
+    has ``min_p`` of the likeliest's; in place. Sorts nothing: numba takes seconds to compile it."""
+    left = np.empty(count)
     if s.top_k > 0 and s.top_k < count:
-        kth = np.sort(x[:count])[count - s.top_k]
+        for i in range(count):
+            left[i] = x[i]
+        kth = -np.inf
+        for _ in range(s.top_k):
+            best = _likeliest(left, count)
+            kth = left[best]
+            left[best] = -np.inf
         for i in range(count):
             if x[i] < kth:
                 x[i] = -np.inf
     if s.top_p < 1:
         total = _log_sum(x, count)
-        order = np.argsort(-x[:count], kind="mergesort")
-        before = 0.0
-        for rank in range(count):
-            i = order[rank]
-            chance = np.exp(x[i] - total)
-            if before >= s.top_p:
-                x[i] = -np.inf
-            before += chance
+        for i in range(count):
+            left[i] = x[i]
+            x[i] = -np.inf
+        held = 0.0
+        while held < s.top_p:
+            best = _likeliest(left, count)
+            if left[best] == -np.inf:
+                break
+            x[best] = left[best]
+            held += np.exp(left[best] - total)
+            left[best] = -np.inf
     if s.min_p > 0:
-        floor = np.max(x[:count]) + np.log(s.min_p)
+        floor = x[_likeliest(x, count)] + np.log(s.min_p)
         for i in range(count):
             if x[i] < floor:
                 x[i] = -np.inf
@@ -192,7 +209,8 @@ def distribution(
     total = _log_sum(x, count)
     what, own = np.empty(count), np.empty(count)
     kind = np.empty(count, np.int16)
-    whats, moves = 0, 0
+    none: Any = np.int64(0)  # a plain 0 is a type of its own: what takes it is compiled twice
+    whats = moves = none
     for i in range(count):
         x[i] -= total
         if kinds[ids[i]] >= _MOVE:

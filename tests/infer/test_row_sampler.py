@@ -120,6 +120,28 @@ def test_filters_keep_the_likeliest() -> None:
     np.testing.assert_allclose(chances(four, logits, top_k=2)[1], 0.4 / 0.7)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_filters_keep_what_sorting_would(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count = int(random.integers(1, 30))
+    logits = random.integers(-4, 4, count).astype(float)  # many are equal
+    logits[random.random(count) < 0.2] = -np.inf
+    logits[random.integers(count)] = 1.5
+    top_k, top_p = int(random.integers(0, count + 2)), float(random.choice([0.3, 0.7, 0.95, 1.0]))
+
+    kept = np.isfinite(logits)
+    if 0 < top_k < count:
+        kept &= logits >= np.sort(logits)[count - top_k]
+    shares = softmax(np.where(kept, logits, -np.inf))
+    order = np.argsort(-np.where(kept, logits, -np.inf), kind="stable")
+    before = np.concatenate([[0.0], np.cumsum(shares[order])[:-1]])
+    if top_p < 1:
+        kept[order[before >= top_p]] = False
+    after = chances(NOTES[:count], logits, top_k=top_k, top_p=top_p)
+    np.testing.assert_array_equal(after > 0, kept)
+    np.testing.assert_allclose(after[kept], softmax(logits[kept]))
+
+
 def test_draw_follows_the_chances_and_never_leaves_them() -> None:
     with np.errstate(divide="ignore"):
         x = np.log([0.0, 0.2, 0.0, 0.5, 0.3, 0.0])
