@@ -9,6 +9,7 @@ Numba compiles at the first use and keeps the result on disk.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -336,6 +337,13 @@ def head(x: Any, norm: Any, eps: float, w: Any, logits: Any) -> None:
     """Final norm, in place, and language head of ``(N, H)``: logits ``(N, groups * 64)``."""
     _rms_norm(x, norm, eps, x, x.shape[0])
     linear(w, x, logits, x.shape[0])
+
+
+def kept_on_disk() -> bool:
+    """Whether numba has compiled this version before; the first start takes half a minute more."""
+    source = Path(__file__).stat().st_mtime
+    kept = Path(forward._cache.cache_path).glob("kernels.forward-*.nbi")
+    return any(index.stat().st_mtime >= source for index in kept)
 
 
 def fits_half(weight: Any) -> bool:
