@@ -25,6 +25,7 @@ from saberlm.infer.level_request import LevelRequest
 from saberlm.infer.level_work import LevelWork
 from saberlm.infer.mapper import Mapper
 from saberlm.infer.onsets import RATE
+from saberlm.infer.pace import Pace
 from saberlm.infer.preview import preview_page, write_page
 from saberlm.infer.tags import read_meta
 from saberlm.infer.tempo import estimate_tempo
@@ -95,7 +96,7 @@ class Job:
     song: int = 0
     bars: int = 0
     num_bars: int = 0
-    decode_started: float = 0.0
+    pace: Pace = field(default_factory=Pace)
     levels: list[MadeLevel] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     finished: bool = False
@@ -117,18 +118,14 @@ class Job:
 
     def advance(self, done: int, total: int) -> None:
         """Takes the decoder's progress, in bars of rows."""
-        if not self.bars:
-            self.decode_started = time.monotonic()
         self.bars, self.num_bars = done, total
+        self.pace.advance(done, total)
         self.check()
 
     @property
     def seconds_left(self) -> float | None:
         """Of decoding this song, at the pace so far; None while that is unknown."""
-        if not 0 < self.bars < self.num_bars:
-            return None
-        pace = (time.monotonic() - self.decode_started) / self.bars
-        return pace * (self.num_bars - self.bars)
+        return self.pace.seconds_left if 0 < self.bars < self.num_bars else None
 
 
 class Studio:
@@ -246,7 +243,7 @@ class Studio:
     def _run(self, job: Job) -> None:
         try:
             for index, request in enumerate(job.requests):
-                job.song, job.bars, job.num_bars = index, 0, 0
+                job.song, job.bars, job.num_bars, job.pace = index, 0, 0, Pace()
                 self._wait(job)
                 try:
                     self._map(job, request)

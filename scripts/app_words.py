@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from saberlm.eval.verdict import verdict
+from saberlm.infer.kernels import kept_on_disk
 from saberlm.infer.level_request import LevelRequest
 from saberlm.infer.level_work import LevelWork
 from saberlm.infer.studio import HeardFile, Job, MadeLevel
@@ -90,8 +91,8 @@ def progress_words(job: Job) -> str:
     share = job.bars / job.num_bars if job.num_bars else 0.0
     song = f"Song {job.song + 1} of {total}: " if total > 1 else ""
     words = f"{song}{job.stage}"
-    if job.stage == "mapping" and not job.bars:
-        words += " (the first time it takes some ten seconds to get going)"
+    if job.stage == "mapping" and not job.bars and not kept_on_disk():
+        words += " (compiling for this processor, once: half a minute or so)"
     if job.num_bars and job.stage == "mapping":
         words += f", {share:.0%}"
         left = job.seconds_left

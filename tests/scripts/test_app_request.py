@@ -146,8 +146,8 @@ def test_an_unsure_beat_is_marked_and_the_others_are_offered() -> None:
 
 def test_progress_says_how_far_it_is_and_the_time_left() -> None:
     job = Job("me", [LevelRequest.of("x.ogg")] * 2, stage="mapping", song=1)
-    job.advance(1, 40)
-    job.bars = 10
+    job.advance(4, 40)
+    job.advance(10, 40)
     words = progress_words(job)
     assert "width:25.0%" in words
     assert "Song 2 of 2: mapping, 25%" in words

@@ -22,7 +22,7 @@ def test_compiling_is_not_counted_in_what_is_left(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("saberlm.scripts.progress.time.monotonic", lambda: now)
+    monkeypatch.setattr("saberlm.infer.pace.time.monotonic", lambda: now)
     monkeypatch.setattr("saberlm.infer.kernels.kept_on_disk", lambda: False)
     with mapping_progress() as advance:
         for bar in range(1, 101):
