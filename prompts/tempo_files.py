@@ -103,7 +103,8 @@ def bpm_events_of(audio: AudioData, base_bpm: float) -> tuple[BpmEvent, ...]:
 
     A tempo is the one in force where that fits, else the number with the fewest decimals that hits
     the end to half a sample (at most 6; the exact quotient where none does). So no error adds up,
-    and regions made of the events (`audio_data_of`) give the same events again.
+    and regions made of the events (`audio_data_of`) give the same events again, but for a change
+    that moves no region's end by two samples.
 
     Args:
         audio: Regions in order, as `read_audio_data` gives them.

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from saberlm.prompts.audio_data import AudioData, BpmRegion, LufsRegion
@@ -70,6 +70,7 @@ def test_every_region_begins_where_its_beat_sounds(tempo, frequency, base):
         max_size=6,
     )
 )
+@example([(23225, 43, False), (23228, 187, False), (23227, 187, False), (23227, 187, False)])
 def test_regions_of_any_tempo_are_met_and_written_again(lengths):
     sample, beat, regions = 0, 0.0, []
     for samples, millibeats, _ in lengths:
@@ -84,7 +85,12 @@ def test_regions_of_any_tempo_are_met_and_written_again(lengths):
     end_beat = tempo.to_beats(sample / 44100)
     again = audio_data_of(tempo, 120.0, events, sample, 44100, end_beat)
     changes = bpm_events_of(again, 120.0)
-    assert [event.beat for event in changes] == [event.beat for event in events]
+    # a change that samples hardly show may go, and nothing else
+    assert {event.beat for event in changes} <= {event.beat for event in events}
+    written = TempoMap(120.0, changes)
+    for region in regions:
+        late = written.to_seconds(region.end_beat) - tempo.to_seconds(region.end_beat)
+        assert abs(late) * 44100 <= 2.0
 
 
 @unhurried
