@@ -257,8 +257,7 @@ def run_dpo(run: DpoRunConfig, args: DPOConfig, *, resume: bool = False) -> Path
 def _set_up(run: DpoRunConfig, args: DPOConfig) -> None:
     """TRL's settings that only one value fits, and those that would mislead."""
     folder = model_folder(run.model)
-    if run.quantize == "none":
-        settle_precision(args)
+    settle_precision(args, run.quantize)
     args.max_length = None
     args.remove_unused_columns = False
     args.precompute_ref_log_probs = True

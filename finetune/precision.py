@@ -24,9 +24,22 @@ def has_bf16(device: str | torch.device = "cpu") -> bool:
     )
 
 
-def settle_precision(args: TrainingArguments) -> None:
-    """Turn ``bf16`` off where the run's device would emulate it, and say so."""
-    if args.bf16 and not has_bf16(args.device):
+def settle_precision(args: TrainingArguments, quantize: str = "none") -> None:
+    """Turn ``bf16`` off where the run's device would emulate it, and say so.
+
+    Args:
+        args: of the run, changed.
+        quantize: what the base is held in; 4 bits compute in bf16, emulated or not.
+
+    Raises:
+        ValueError: a quantised base without ``bf16``.
+    """
+    if quantize != "none":
+        if not args.bf16:
+            raise ValueError(
+                f"expected bf16: true with quantize: {quantize} (it computes in bf16), found false"
+            )
+    elif args.bf16 and not has_bf16(args.device):
         args.bf16 = False
         args.mixed_precision = "no"
         _log.warning(

@@ -220,12 +220,7 @@ def run_sft(run: RunConfig, args: SFTConfig, *, resume: bool = False) -> Path:
     args.max_length = None
     args.remove_unused_columns = False
     args.dataset_kwargs = {"skip_prepare_dataset": True}
-    if run.quantize == "none":
-        settle_precision(args)
-    elif not args.bf16:
-        raise ValueError(
-            f"expected bf16: true with quantize: {run.quantize} (it computes in bf16), found false"
-        )
+    settle_precision(args, run.quantize)
     if not run.on_base:
         args.gradient_checkpointing = False  # a small decoder has the memory
     output = Path(args.output_dir)

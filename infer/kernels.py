@@ -108,11 +108,13 @@ def _make_tile(tokens: int, columns: int, *, adds: bool = False) -> Any:
 
 _WIDE = bool(get_host_cpu_features().get("avx512f", False))
 """Whether there are 32 registers of `LANES`; else 16 of half as many."""
-_tile_6 = _make_tile(6, 16)
-_tile_4 = _make_tile(4, GROUP if _WIDE else 16)
+_COLUMNS = GROUP if _WIDE else LANES
+"""Outputs of several tokens whose sums all fit."""
+_tile_6 = _make_tile(6, LANES)
+_tile_4 = _make_tile(4, _COLUMNS)
 _tile_2 = _make_tile(2, GROUP if _WIDE else 32)
 _tile_1 = _make_tile(1, GROUP)
-_more_4 = _make_tile(4, GROUP if _WIDE else 16, adds=True)
+_more_4 = _make_tile(4, _COLUMNS, adds=True)
 _more_1 = _make_tile(1, GROUP, adds=True)
 
 

@@ -36,3 +36,15 @@ def test_what_was_asked_stays_where_the_processor_has_it(tmp_path, monkeypatch, 
 def test_a_gpu_is_left_to_the_trainer():
     assert precision.has_bf16(torch.device("cuda"))
     assert isinstance(precision.has_bf16("cpu"), bool)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_quantised_base_wants_bf16_and_keeps_it(tmp_path, monkeypatch, asked):
+    monkeypatch.setattr(precision, "has_bf16", lambda *_: False)
+    args = _args(tmp_path, bf16=asked)
+    if asked:
+        precision.settle_precision(args, "nf4")
+        assert args.bf16
+        return
+    with pytest.raises(ValueError, match="expected bf16: true with quantize: nf4"):
+        precision.settle_precision(args, "nf4")
