@@ -226,6 +226,7 @@ function fullScreen() {
 function wire() {
   SPEEDS.forEach((speed, i) => get('speed').add(new Option(`${speed * 100} %`, i)));
   setSpeed(SPEEDS.indexOf(1));
+  player.onSilent = () => say('The browser does not start the sound: the map runs without it.');
   get('play').addEventListener('click', toggle);
   get('start').addEventListener('click', toggle);
   get('scene').addEventListener('click', toggle);

@@ -2,20 +2,29 @@
 // frame. Without a sound that this browser can play it is a plain clock.
 
 const LOOK_AHEAD_SECONDS = 0.12;
+const STALL_SECONDS = 3; // of a sound that should run and stands: a slow device starts sooner
 
 export class Player {
   constructor() {
     this.audio = new Audio();
     this.audio.preload = 'auto';
-    this.silent = true;
+    this.playable = false;
+    this.silent = true; // no sound that can be played, or none that runs
     this.seconds = 0;
     this.length = 1;
     this.rate = 1;
     this.playing = false;
     this.onStop = () => {};
+    this.onSilent = () => {};
     this.audio.addEventListener('ended', () => this.stop());
+    this.audio.addEventListener('pause', () => {
+      // a key of the keyboard or of the headphones
+      if (this.started && this.audio.paused && !this.audio.ended) this.playing = false;
+    });
     this.audio.addEventListener('error', () => {
-      if (this.audio.currentSrc) this.silent = true;
+      if (!this.audio.currentSrc) return;
+      this.playable = false;
+      this.silent = true;
     });
   }
 
@@ -26,6 +35,7 @@ export class Player {
     this.seconds = 0;
     this.last = performance.now();
     this.length = Math.max(1, end + 2);
+    this.playable = false;
     this.silent = true;
     if (this.address) URL.revokeObjectURL(this.address);
     this.address = null;
@@ -41,31 +51,60 @@ export class Player {
     });
     this.audio.src = this.address;
     const playable = await ready;
+    this.playable = playable;
     this.silent = !playable;
     if (playable && Number.isFinite(this.audio.duration)) this.length = this.audio.duration;
     return playable;
   }
 
-  async play() {
+  play() {
     if (this.playing) return;
     if (this.seconds >= this.length - 0.05) this.seek(0);
     this.playing = true;
     this.last = performance.now();
+    this.silent = !this.playable;
     if (this.silent) return;
+    this.stood = 0;
+    this.restarts = 0;
     this.audio.playbackRate = this.rate;
     this.audio.preservesPitch = true;
+    this.start();
+  }
+
+  async start() {
+    this.started = false;
     try {
       await this.audio.play();
+      this.started = true;
     } catch (error) {
-      // a busy browser breaks a start off that a jump came right before: once more
-      const again = error.name === 'AbortError' && this.playing;
-      if (again) await this.audio.play().catch(() => {});
-      this.playing = !this.audio.paused; // the browser wants a click first, or pause() came before
+      if (error.name === 'NotAllowedError') this.playing = false; // it wants a click first
+      // a busy browser breaks a start off that a jump came right before
+      else if (this.playing && this.restarts++ < 1) this.start();
+    }
+  }
+
+  // A sound may never start (no device, a browser short of time): it is started once more, and
+  // then the map runs without it.
+  watch(step) {
+    const at = this.audio.currentTime;
+    this.stood = at === this.stoodAt ? this.stood + step : 0;
+    this.stoodAt = at;
+    if (this.stood < STALL_SECONDS) return;
+    this.stood = 0;
+    if (this.restarts++ < 1) {
+      this.audio.currentTime = this.seconds;
+      this.start();
+    } else {
+      this.silent = true;
+      this.started = false;
+      this.audio.pause();
+      this.onSilent();
     }
   }
 
   pause() {
     this.playing = false;
+    this.started = false;
     this.audio.pause();
   }
 
@@ -76,7 +115,7 @@ export class Player {
 
   seek(seconds) {
     this.seconds = Math.min(Math.max(seconds, 0), this.length);
-    if (!this.silent) this.audio.currentTime = this.seconds;
+    if (this.playable) this.audio.currentTime = this.seconds;
   }
 
   setRate(rate) {
@@ -103,6 +142,7 @@ export class Player {
       const guess = this.seconds + (moving ? step * this.rate : 0);
       const off = this.audio.currentTime - guess;
       this.seconds = Math.abs(off) > 0.15 ? this.audio.currentTime : guess + off * 0.1;
+      this.watch(step);
     }
     return this.seconds;
   }

@@ -106,6 +106,38 @@ def test_the_page_plays_and_goes_where_one_clicks(show: Any, tmp_path: Path) -> 
     until(lambda: page.inner_text("#clock").startswith("0:00.0"), "the start")
 
 
+def test_a_sound_that_never_starts_or_breaks_off_does_not_hold_the_map(
+    show: Any, tmp_path: Path
+) -> None:
+    """As where there is no device; and a pause by a key of the headphones is one of the page."""
+    page = show(preview_page(level_zip(tmp_path / "level.zip")))
+    page.evaluate("""() => {
+        const aborted = () => Promise.reject(new DOMException('', 'AbortError'));
+        HTMLMediaElement.prototype.play = aborted;
+    }""")
+    page.keyboard.press("Space")
+    until(lambda: page.inner_text("#clock") >= "0:01.0", "the map without sound", 60)
+    assert "does not start the sound" in page.inner_text("#message")
+    page.keyboard.press("Home")
+    until(lambda: "0:00.5" <= page.inner_text("#clock") < "0:03", "the start, running on", 20)
+    page.keyboard.press("Space")
+    until(lambda: page.locator("#play.playing").count() == 0, "the pause", 20)
+
+    page = show(preview_page(level_zip(tmp_path / "level.zip")))
+    page.evaluate("""() => {
+        const play = HTMLMediaElement.prototype.play;
+        HTMLMediaElement.prototype.play = function () {
+            window.song = this;
+            return play.call(this);
+        };
+    }""")
+    page.keyboard.press("Space")
+    until(lambda: page.inner_text("#clock") >= "0:01.0", "a second with sound", 20)
+    assert page.locator("#message:visible").count() == 0
+    page.evaluate("window.song.pause()")
+    until(lambda: page.locator("#play.playing").count() == 0, "the page to pause", 20)
+
+
 def test_each_kind_of_object_and_light_is_to_be_seen(
     show: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
