@@ -19,6 +19,7 @@ from saberlm.infer.cut_balance import CutBalance, balanced_shares
 from saberlm.infer.density import DensityControl
 from saberlm.infer.emphasis import EmphasisBias
 from saberlm.infer.hazard import BarHazard
+from saberlm.infer.light_density import LightDensity, lights_a_beat, wanted_a_beat
 from saberlm.infer.light_limit import LightLimit
 from saberlm.infer.likeness import Echoes, echoes
 from saberlm.infer.motif import MotifMemory
@@ -129,9 +130,11 @@ class Row:
             chance = np.random.default_rng([request.seed, 7])
             streams = stream_nats(request.conditions.style)
             self.rhythm = RhythmPlan(request.density, params.rhythm_noise, chance, streams)
-        lights_only = request.context is not None and request.context.task == "lights"
+        self._lights_only = request.context is not None and request.context.task == "lights"
         self._forbidden, self._forbidden_late = (
-            forbidden_tokens(request.conditions, last_bars=late, lights_only=lights_only).numpy()
+            forbidden_tokens(
+                request.conditions, last_bars=late, lights_only=self._lights_only
+            ).numpy()
             for late in (False, True)
         )
         for forbidden in (self._forbidden, self._forbidden_late):
@@ -163,6 +166,8 @@ class Row:
         if params.repetition_penalty != 1:
             own.append(PatternPenalty(params))
         own += [BlockShift(request.shifts)] if request.shifts else []
+        if params.light_balance > 0 and self._lights_only:
+            own.append(self._light_density())
         own += [AmountBias(kind, amount) for kind, amount in sorted(request.amounts.items())]
         if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
             heard = request.onset_logits[:, 0].float().cpu().numpy()
@@ -185,13 +190,26 @@ class Row:
         rest_beats = RESET_SECONDS * (request.conditions.bpm or DEFAULT_BPM) / 60
         return [cuts, TurnBalance(turns, params.turn_balance, rest_beats * v.TICKS_PER_BEAT)]
 
+    def _light_density(self) -> LightDensity:
+        """What holds a show to the density of its level, or of the bars that it stands among."""
+        request = self.request
+        a_beat = lights_a_beat(request.fixed.values())
+        if a_beat is None:
+            a_beat = wanted_a_beat(request.conditions.style, self._level_key())
+        heard = request.onset_logits.float().cpu().numpy()
+        return LightDensity(a_beat, heard, self.params.light_balance)
+
+    def _level_key(self) -> list[int]:
+        """What difficulties of a level share (`saberlm.infer.pipeline.seed_of`), others hardly."""
+        tempo = round(100 * (self.request.conditions.bpm or DEFAULT_BPM))
+        return [self.request.seed // 10, self.request.song.num_bars, tempo]
+
     def tilt(self) -> npt.NDArray[np.float64]:
         """What the map leans to: its style words and, unless a style pack brings a mapper's, a
         taste that the difficulties of its level share (`saberlm.infer.pipeline.seed_of`)."""
         request = self.request
         strength = self.params.taste if request.tastes else 0.0
-        tempo = round(100 * (request.conditions.bpm or DEFAULT_BPM))
-        own = taste([request.seed // 10, request.song.num_bars, tempo], strength)
+        own = taste(self._level_key(), strength)
         words = cut_tilt(request.conditions.style)
         return own if words is None else own / 2 + words
 

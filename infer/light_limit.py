@@ -19,10 +19,10 @@ MOST_AT_TICK = 16
 MOST_ALIKE = 2
 """Times that one event is said at a tick: rings that spin twice are in human maps."""
 
-_EVENTS = frozenset(
+LIGHT_EVENTS = frozenset(
     token for block in ("boost", "light", "laser") for token in v.block_range(block)
 )
-_IDS = np.array(sorted(_EVENTS))
+_IDS = np.array(sorted(LIGHT_EVENTS))
 
 
 class LightLimit:
@@ -52,5 +52,5 @@ class LightLimit:
         if tick != self._tick:
             self._tick = tick
             self._said.clear()
-        if token in _EVENTS:
+        if token in LIGHT_EVENTS:
             self._said[token] += 1

@@ -42,6 +42,8 @@ class SamplingParams:
     how strongly cells and cuts are held to how often mappers use them
     (`saberlm.infer.cut_balance`; 0 not at all) and ``turn_balance`` the turns from one to the next
     of a hand (`saberlm.infer.turn_balance`; nothing without the other).
+    ``light_balance`` is how strongly a show's density is held to what its level draws from
+    mappers' (`saberlm.infer.light_density`; 0 not at all).
     ``taste`` is how far levels differ in what they are held to (`saberlm.infer.style_words`; 1 as
     far as mappers). ``emphasis`` is how far doubles follow what the tower is surest of
     (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
@@ -68,6 +70,7 @@ class SamplingParams:
     refrain: float = 2.0
     cut_balance: float = 1.8
     turn_balance: float = 2.0
+    light_balance: float = 4.0
     taste: float = 0.5
     emphasis: float = 1.0
     max_segment_tokens: int = 400
@@ -104,6 +107,8 @@ class SamplingParams:
             raise ValueError(f"cut balance must be 0 or more, found {self.cut_balance}")
         if self.turn_balance < 0:
             raise ValueError(f"turn balance must be 0 or more, found {self.turn_balance}")
+        if self.light_balance < 0:
+            raise ValueError(f"light balance must be 0 or more, found {self.light_balance}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top-p must lie in (0, 1], found {self.top_p}")
         if self.top_k < 0:

@@ -1,0 +1,99 @@
+"""How many lights a show has: held near what mappers use, by the song's own rise and fall.
+
+Left to itself a show's density is a matter of the seed: of all songs the median map had 2.8 to 4.2
+events a beat by seed, where mappers' have 4.0 (`finetune/EXPERIMENTS.md` 48). So a level draws how
+dense its show is from the middle of what mappers do, and the logits of light events follow the gap
+between the events wanted so far and those made. More are wanted where the tower hears more to
+light: a quiet part stays quiet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from saberlm.infer.light_limit import LIGHT_EVENTS
+from saberlm.prompts import vocab as v
+from saberlm.prompts.descriptors import words_of
+
+USUAL_A_BEAT = 4.2
+"""Events: the median of the 321 lit difficulties of the training maps."""
+SPREAD = 0.44
+"""Deviation of the log of a level's draw: half of the mappers' (.88)."""
+WORDS: Mapping[str, float] = {"dense lights": 11.0, "sparse lights": 1.4}
+"""Events a beat of style words, beyond where they begin (`saberlm.prompts.descriptors`)."""
+MEMORY_BARS = 24.0
+"""What was made counts less by 1/e after as many."""
+PATIENCE = 8.0
+"""Events by which the gap is judged: single ones are not chased."""
+MAX_NATS = 3.0
+
+_IDS = np.array(sorted(LIGHT_EVENTS))
+
+
+def wanted_a_beat(style: str | None, key: Sequence[int]) -> float:
+    """Light events a beat that a level is held to.
+
+    Args:
+        style: words of the request.
+        key: numbers that the level's difficulties share, and others hardly: its seed among them.
+    """
+    for word in words_of(style):
+        if word in WORDS:
+            return WORDS[word]
+    drawn = float(np.random.default_rng([*key, 17]).normal())
+    return USUAL_A_BEAT * math.exp(SPREAD * max(-2.0, min(2.0, drawn)))
+
+
+def lights_a_beat(bars: Iterable[Sequence[int]]) -> float | None:
+    """Light events a beat of bars that stand as they are; None where none of them has any."""
+    whole = list(bars)
+    events = sum(int(token) in LIGHT_EVENTS for bar in whole for token in bar)
+    return events / (v.BEATS_PER_SEGMENT * len(whole)) if events else None
+
+
+class LightDensity:
+    """Holds a row's light events to a density; a `saberlm.infer.row_sampler.LogitBias`.
+
+    Args:
+        a_beat: events wanted, the mean over the song.
+        heard: log-odds that notes and other things start at each tick, ``(T, 2)``.
+        strength: nats for each e-fold of the gap.
+    """
+
+    def __init__(self, a_beat: float, heard: npt.NDArray[np.float32], strength: float) -> None:
+        lit = (1 / (1 + np.exp(-heard.astype(np.float64)))).sum(axis=1)
+        share = lit / max(float(lit.sum()), 1e-9)
+        beats = len(heard) / v.TICKS_PER_BEAT
+        self._wanted_until = np.concatenate([[0.0], np.cumsum(share)]) * a_beat * beats
+        self._strength = strength
+        self._memory = MEMORY_BARS * v.TICKS_PER_SEGMENT
+        self._tick = 0
+        self._made = self._wanted = 0.0
+
+    def adjust(self, logits: npt.NDArray[np.float32], tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        self._go_to(tick)
+        gap = math.log((self._wanted + PATIENCE) / (self._made + PATIENCE))
+        logits[_IDS] += np.float32(max(-MAX_NATS, min(MAX_NATS, self._strength * gap)))
+
+    def say(self, token: int, tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        self._go_to(tick)
+        self._made += token in LIGHT_EVENTS
+
+    def _go_to(self, tick: int) -> None:
+        """Let time pass; what is wanted grows with what is heard."""
+        waited = tick - self._tick
+        if waited <= 0:
+            return
+        left = math.exp(-waited / self._memory)
+        until = self._wanted_until
+        last = len(until) - 1
+        heard = float(until[min(tick, last)] - until[min(self._tick, last)])
+        self._made *= left
+        self._wanted = self._wanted * left + heard
+        self._tick = tick
