@@ -3,13 +3,14 @@
 A row's logits of beginning such an object follow the gap between the objects wanted in the last
 bars and those made, so that an amount means the same whatever the model's own taste and the other
 settings. In a row without lights nothing but bombs and walls can stand away from the notes: there
-as many moments are kept for them as these objects take. Nothing is deleted afterwards.
+as many moments are kept for them as these objects take. A part that is made anew within a level
+gets as many as the bars around it have, unless told otherwise. Nothing is deleted afterwards.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from saberlm.infer.light_limit import LIGHT_EVENTS
 from saberlm.infer.rhythm import MIN_GAP_TICKS, PLANNED_LOGIT, SILENT_LOGIT, spaced_peaks
 from saberlm.prompts import vocab as v
 
@@ -35,8 +37,13 @@ USUAL_A_BAR = {"bomb": 0.13, "wall": 0.32}
 MOMENTS_AN_OBJECT = {"bomb": 0.43, "wall": 0.31}
 """Ticks without notes at which such objects begin, for each object (133 of the same maps)."""
 _FLAGS = {"bomb": "bombs", "wall": "walls"}
+LEAST_GIVEN_BARS = 8
+"""Bars around a part made anew that say how many objects it is to have."""
+MOST_A_BAR = 8.0
 MEMORY_BARS = 16.0
 """What was made counts less by 1/e after as many."""
+GIVEN_MEMORY_BARS = 4.0
+"""The same in a part made anew, which is often as short as the other."""
 PATIENCE = 2.0
 """Objects by which the gap is judged: single ones are not chased."""
 GAIN = 5.0
@@ -48,15 +55,15 @@ class AmountBias:
 
     Args:
         kind: ``bomb`` or ``wall``, the block of the token that begins the object.
-        amount: ``low``, ``medium`` or ``high``; none at all is the grammar's to see to
-            (`saberlm.infer.constraints`).
+        a_bar: objects a bar; none at all is the grammar's to see to (`saberlm.infer.constraints`).
+        memory_bars: what was made counts less by 1/e after as many.
     """
 
-    def __init__(self, kind: str, amount: str) -> None:
+    def __init__(self, kind: str, a_bar: float, memory_bars: float = MEMORY_BARS) -> None:
         self._tokens = v.block_range(kind)
         self._block = slice(self._tokens.start, self._tokens.stop)
-        self._per_tick = OBJECTS_A_BAR[kind][amount] / v.TICKS_PER_SEGMENT
-        self._memory = MEMORY_BARS * v.TICKS_PER_SEGMENT
+        self._per_tick = a_bar / v.TICKS_PER_SEGMENT
+        self._memory = memory_bars * v.TICKS_PER_SEGMENT
         self._tick = 0
         self._made = self._wanted = 0.0
 
@@ -82,6 +89,26 @@ class AmountBias:
         self._tick = tick
 
 
+def objects_a_bar(bars: Iterable[Sequence[int]]) -> dict[str, float]:
+    """How many bombs and walls bars hold, and as ``light`` how many light events: what a part that
+    is made anew beside them is to have. Nothing where they are too few to tell, nor of a kind that
+    they lack."""
+    whole = [np.asarray(bar, np.int64) for bar in bars]
+    if len(whole) < LEAST_GIVEN_BARS:
+        return {}
+    said = np.bincount(np.concatenate(whole), minlength=v.VOCAB_SIZE)
+    counts = {kind: int(said[list(v.block_range(kind))].sum()) for kind in OBJECTS_A_BAR}
+    counts["light"] = int(said[sorted(LIGHT_EVENTS)].sum())
+    return {kind: count / len(whole) for kind, count in counts.items() if count}
+
+
+def wanted_a_bar(amounts: Mapping[str, str], around: Mapping[str, float]) -> dict[str, float]:
+    """Bombs and walls a bar by kind: what was asked for, or else what the map has around the bars
+    to be made; a kind of which neither says anything is left out."""
+    found = {kind: min(MOST_A_BAR, around[kind]) for kind in OBJECTS_A_BAR if kind in around}
+    return found | {kind: OBJECTS_A_BAR[kind][amount] for kind, amount in amounts.items()}
+
+
 def held_to(request: MapRequest, amounts: Mapping[str, str]) -> MapRequest:
     """A row that is held to amounts, by kind; a kind that is not among them is as usual.
 
@@ -92,12 +119,10 @@ def held_to(request: MapRequest, amounts: Mapping[str, str]) -> MapRequest:
     request = replace(request, amounts=dict(amounts))
     if request.conditions.lights is not False:
         return request
-    a_bar = 0.0
+    wanted, a_bar = wanted_a_bar(amounts, request.around), 0.0
     for kind, flag in _FLAGS.items():
         if getattr(request.conditions, flag) is not False:
-            amount = amounts.get(kind)
-            rate = USUAL_A_BAR[kind] if amount is None else OBJECTS_A_BAR[kind][amount]
-            a_bar += MOMENTS_AN_OBJECT[kind] * rate
+            a_bar += MOMENTS_AN_OBJECT[kind] * wanted.get(kind, USUAL_A_BAR[kind])
     heard = request.onset_logits[:, 1].double().cpu().numpy()
     noise = np.random.default_rng([request.seed, 11]).gumbel(size=len(heard))
     song = heard > SILENT_LOGIT

@@ -12,14 +12,14 @@ import numpy.typing as npt
 from torch import Tensor
 
 from saberlm.eval.swing import RESET_SECONDS
-from saberlm.infer.amounts import AmountBias
+from saberlm.infer.amounts import GIVEN_MEMORY_BARS, MEMORY_BARS, AmountBias, wanted_a_bar
 from saberlm.infer.block_shift import BlockShift
 from saberlm.infer.constraints import forbidden_tokens
 from saberlm.infer.cut_balance import CutBalance, balanced_shares
 from saberlm.infer.density import DensityControl
 from saberlm.infer.emphasis import EmphasisBias
 from saberlm.infer.hazard import BarHazard
-from saberlm.infer.light_density import LightDensity, lights_a_beat, wanted_a_beat
+from saberlm.infer.light_density import LightDensity, wanted_a_beat
 from saberlm.infer.light_limit import LightLimit
 from saberlm.infer.likeness import Echoes, echoes
 from saberlm.infer.motif import MotifMemory
@@ -67,7 +67,8 @@ class MapRequest:
     notes/s is the model's own choice. ``context`` is the task and what it is given; ``fixed`` the
     tokens of bars that stand as they are, ``begun`` those that a bar to be made begins with;
     nothing is made from ``end_bar`` on (None: the song's end). ``amounts`` says how many bombs and
-    walls (`saberlm.infer.amounts`), ``withheld`` which tokens are never said, ``cut_shares``
+    walls (`saberlm.infer.amounts`), ``around`` what else the map holds a bar
+    (`saberlm.infer.amounts.objects_a_bar`), ``withheld`` which tokens never come, ``cut_shares``
     of a style pack or model by difficulty (`saberlm.infer.cut_balance`; where none: the usual
     ones), ``shifts`` are `saberlm.infer.block_shift.BlockShift`'s, ``tastes`` says whether the
     level may have a taste of its own (`saberlm.infer.style_words`).
@@ -83,6 +84,7 @@ class MapRequest:
     begun: Mapping[int, Sequence[int]] = field(default_factory=dict)
     end_bar: int | None = None
     amounts: Mapping[str, str] = field(default_factory=dict)
+    around: Mapping[str, float] = field(default_factory=dict)
     withheld: frozenset[int] = frozenset()
     cut_shares: Mapping[str, Sequence[float]] = field(default_factory=dict)
     shifts: Mapping[str, float] = field(default_factory=dict)
@@ -168,7 +170,9 @@ class Row:
         own += [BlockShift(request.shifts)] if request.shifts else []
         if params.light_balance > 0 and self._lights_only:
             own.append(self._light_density())
-        own += [AmountBias(kind, amount) for kind, amount in sorted(request.amounts.items())]
+        rates = wanted_a_bar(request.amounts, request.around)
+        memory = GIVEN_MEMORY_BARS if request.around else MEMORY_BARS
+        own += [AmountBias(kind, a_bar, memory) for kind, a_bar in sorted(rates.items())]
         if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
             heard = request.onset_logits[:, 0].float().cpu().numpy()
             free = given or "doubles" in words_of(request.conditions.style)
@@ -193,8 +197,9 @@ class Row:
     def _light_density(self) -> LightDensity:
         """What holds a show to the density of its level, or of the bars that it stands among."""
         request = self.request
-        a_beat = lights_a_beat(request.fixed.values())
-        if a_beat is None:
+        if "light" in request.around:
+            a_beat = request.around["light"] / v.BEATS_PER_SEGMENT
+        else:
             a_beat = wanted_a_beat(request.conditions.style, self._level_key())
         heard = request.onset_logits.float().cpu().numpy()
         return LightDensity(a_beat, heard, self.params.light_balance)

@@ -10,7 +10,7 @@ light: a quiet part stays quiet.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +46,6 @@ def wanted_a_beat(style: str | None, key: Sequence[int]) -> float:
             return WORDS[word]
     drawn = float(np.random.default_rng([*key, 17]).normal())
     return USUAL_A_BEAT * math.exp(SPREAD * max(-2.0, min(2.0, drawn)))
-
-
-def lights_a_beat(bars: Iterable[Sequence[int]]) -> float | None:
-    """Light events a beat of bars that stand as they are; None where none of them has any."""
-    whole = list(bars)
-    events = sum(int(token) in LIGHT_EVENTS for bar in whole for token in bar)
-    return events / (v.BEATS_PER_SEGMENT * len(whole)) if events else None
 
 
 class LightDensity:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+from saberlm.infer.amounts import objects_a_bar
 from saberlm.infer.engine import Engine, GeneratedMap, MapRequest, SongEncoding
 from saberlm.infer.given import (
     SongGrid,
@@ -153,6 +154,7 @@ def light_range(
         fixed=dict(enumerate(shows[: bars.start])),
         begun={bars.start: before_tick(shows[bars.start], given_ticks)} if given_ticks else {},
         end_bar=bars.stop,
+        around=objects_a_bar([*shows[: bars.start], *shows[bars.stop :]]),
     )
     first = bars.start * v.TICKS_PER_SEGMENT + given_ticks
     lit = range(first, bars.stop * v.TICKS_PER_SEGMENT)
@@ -300,6 +302,7 @@ def _range(
         fixed=dict(enumerate(cut[: bars.start])),
         begun={bars.start: before_tick(cut[bars.start], given_ticks)} if given_ticks else {},
         end_bar=bars.stop,
+        around=objects_a_bar([*cut[: bars.start], *cut[bars.stop :]]),
     )
     first = bars.start * v.TICKS_PER_SEGMENT + given_ticks
     # past the song's last bar nothing is made; what the map has there goes when it is continued

@@ -1,5 +1,6 @@
 """Dials for bombs and walls: whatever the logits want, about as many come as asked."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from saberlm.infer.amounts import (
     USUAL_A_BAR,
     AmountBias,
     held_to,
+    objects_a_bar,
+    wanted_a_bar,
 )
 from saberlm.infer.engine import Engine, MapRequest, SongEncoding
 from saberlm.infer.level_request import LevelRequest
@@ -26,7 +29,7 @@ BARS = 400
 def made(kind: str, amount: str, taste: float, seed: int = 0) -> float:
     """Objects a bar where one can come at every quarter, by a coin whose log-odds are ``taste``."""
     rng = np.random.default_rng(seed)
-    bias = AmountBias(kind, amount)
+    bias = AmountBias(kind, OBJECTS_A_BAR[kind][amount])
     token = v.block_range(kind).start
     count = 0
     for tick in range(0, BARS * v.TICKS_PER_SEGMENT, 12):
@@ -78,6 +81,24 @@ def test_without_lights_as_many_moments_are_kept_as_the_objects_take() -> None:
         assert torch.equal(held.onset_logits[:, 0], request_of(conditions).onset_logits[:, 0])
         assert (held.onset_logits[-192:] == -30).all()
         assert held.amounts == asked
+
+
+def test_a_part_made_anew_gets_what_stands_around_it_unless_told_otherwise() -> None:
+    bomb, light = v.block_range("bomb").start, v.block_range("light").start
+    full = [[v.token_id("position", 0), bomb, bomb + 1, light], []] * 10
+    assert objects_a_bar(full) == {"bomb": 1.0, "light": 0.5}
+    assert objects_a_bar(full[:6]) == objects_a_bar([]) == objects_a_bar([[]] * 20) == {}
+    around = objects_a_bar(full)
+    assert wanted_a_bar({}, around) == {"bomb": 1.0}
+    assert wanted_a_bar({"bomb": "low"}, around) == {"bomb": OBJECTS_A_BAR["bomb"]["low"]}
+    assert wanted_a_bar({}, {"wall": 30.0})["wall"] < 10
+    conditions = Conditions("Expert", lights=False, walls=False)
+    moments = []
+    for known in ({}, around):
+        held = held_to(replace(request_of(conditions), around=known), {})
+        moments.append(int((held.onset_logits[:, 1] > 0).sum()))
+    rates = (USUAL_A_BAR["bomb"], 1.0)
+    assert moments == [round(MOMENTS_AN_OBJECT["bomb"] * rate * 59) for rate in rates]
 
 
 def test_lit_rows_keep_what_is_heard() -> None:

@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from saberlm.infer.light_density import (
-    USUAL_A_BEAT,
-    LightDensity,
-    lights_a_beat,
-    wanted_a_beat,
-)
+from saberlm.infer.light_density import USUAL_A_BEAT, LightDensity, wanted_a_beat
 from saberlm.prompts import vocab as v
 
 LIGHT = v.block_range("light").start
@@ -63,10 +58,3 @@ def test_levels_differ_and_words_lie_beyond_what_they_draw() -> None:
     assert draws.max() / draws.min() < 6
     sparse, dense = (wanted_a_beat(f"tech, {w} lights", [0, 90, 1]) for w in ("sparse", "dense"))
     assert sparse < np.quantile(draws, 0.1) < np.quantile(draws, 0.9) < dense
-
-
-def test_bars_that_stand_say_how_dense_the_others_are() -> None:
-    position = v.block_range("position").start
-    assert lights_a_beat([]) is None
-    assert lights_a_beat([[position, v.block_range("note").start], []]) is None
-    assert lights_a_beat([[position, LIGHT, LIGHT + 1], [position, LIGHT], []]) == 3 / 12

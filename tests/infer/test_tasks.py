@@ -20,6 +20,7 @@ from saberlm.infer.tasks import (
     difficulty_from,
     follow_reference,
     light_map,
+    light_range,
     remap_range,
     run_tasks,
     typical_run,
@@ -195,6 +196,22 @@ def test_a_continued_map_keeps_its_past(engine: Engine, bar: int) -> None:
         assert set(after[name][1]) <= set(before[name][1])
     assert after["color_notes"][0]
     assert result.extra == given_map.extra
+
+
+def test_a_part_made_anew_knows_what_stands_on_both_sides_of_it(
+    tiny_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saberlm.infer.amounts.LEAST_GIVEN_BARS", 2)
+    where, bars = on(tiny_model), range(3, 5)
+    other = beatmap(5)
+    bombs = tuple(
+        Bomb(4.0 * bar, cell % 4, cell // 4) for bar in range(BARS) for cell in range(bar)
+    )
+    given_map = replace(other, bombs=bombs, obstacles=(), lights=(), boosts=())
+    kept = sum(where.grid.bar(bomb.beat) not in bars for bomb in bombs)
+    remade, lit = (make(where, given_map, bars, ASKED, 1) for make in (remap_range, light_range))
+    assert remade.request.around == pytest.approx({"bomb": kept / (BARS - len(bars))})
+    assert lit.request.around == {}
 
 
 def test_the_fixed_bars_are_fed_and_not_sampled(engine: Engine) -> None:
