@@ -58,3 +58,19 @@ def test_levels_differ_and_words_lie_beyond_what_they_draw() -> None:
     assert draws.max() / draws.min() < 6
     sparse, dense = (wanted_a_beat(f"tech, {w} lights", [0, 90, 1]) for w in ("sparse", "dense"))
     assert sparse < np.quantile(draws, 0.1) < np.quantile(draws, 0.9) < dense
+
+
+def test_a_show_caught_in_lasers_comes_to_switch_lamps_on() -> None:
+    rng = np.random.default_rng(0)
+    laser, lamp = v.block_range("laser").start, LIGHT + 1
+    bias = LightDensity(4.0, even(), 4.0)
+    said = []
+    for place in range(8 * NUM_BARS):
+        logits = np.zeros(v.OFFSETS["text"], np.float32)
+        bias.adjust(logits, 24 * place)
+        chances = np.exp([4.0 + logits[laser], logits[lamp], 4.0 + logits[MOVE]])
+        token = (laser, lamp, MOVE)[rng.choice(3, p=chances / chances.sum())]
+        bias.say(token, 24 * place)
+        said.append(token)
+    events = [token for token in said if token != MOVE]
+    assert 0.2 < events.count(lamp) / len(events) < 0.6
