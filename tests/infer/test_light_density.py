@@ -73,4 +73,4 @@ def test_a_show_caught_in_lasers_comes_to_switch_lamps_on() -> None:
         bias.say(token, 24 * place)
         said.append(token)
     events = [token for token in said if token != MOVE]
-    assert 0.2 < events.count(lamp) / len(events) < 0.6
+    assert 0.12 < events.count(lamp) / len(events) < 0.6  # unheld: 0.02
