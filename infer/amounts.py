@@ -40,6 +40,7 @@ _FLAGS = {"bomb": "bombs", "wall": "walls"}
 LEAST_GIVEN_BARS = 8
 """Bars around a part made anew that say how many objects it is to have."""
 MOST_A_BAR = 8.0
+"""Of a kind, whatever the map around holds: a wall of bombs is not made anew."""
 MEMORY_BARS = 16.0
 """What was made counts less by 1/e after as many."""
 GIVEN_MEMORY_BARS = 4.0
