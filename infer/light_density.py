@@ -22,8 +22,8 @@ from saberlm.prompts import vocab as v
 from saberlm.prompts.descriptors import words_of
 
 USUAL_A_BEAT = 4.2
-"""Events: a little under the middle of the 321 lit difficulties of the training maps (geometric mean
-4.3, median 4.5)."""
+"""Events: a little under the middle of the 321 lit difficulties of the training maps (geometric
+mean 4.3, median 4.5)."""
 SPREAD = 0.44
 """Deviation of the log of a level's draw: half of the mappers' (.88)."""
 WORDS: Mapping[str, float] = {"dense lights": 11.0, "sparse lights": 1.4}
