@@ -9,7 +9,6 @@ gets as many as the bars around it have, unless told otherwise. Nothing is delet
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from saberlm.infer.light_limit import LIGHT_EVENTS
+from saberlm.infer.fading_gap import FadingGap
+from saberlm.infer.light_limit import LIGHT_IDS
 from saberlm.infer.rhythm import MIN_GAP_TICKS, PLANNED_LOGIT, SILENT_LOGIT, spaced_peaks
 from saberlm.prompts import vocab as v
 
@@ -64,30 +64,22 @@ class AmountBias:
         self._tokens = v.block_range(kind)
         self._block = slice(self._tokens.start, self._tokens.stop)
         self._per_tick = a_bar / v.TICKS_PER_SEGMENT
-        self._memory = memory_bars * v.TICKS_PER_SEGMENT
-        self._tick = 0
-        self._made = self._wanted = 0.0
+        self._gap = FadingGap(memory_bars, PATIENCE)
 
     def adjust(self, logits: npt.NDArray[np.float32], tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         self._go_to(tick)
-        gap = math.log((self._wanted + PATIENCE) / (self._made + PATIENCE))
-        logits[self._block] += np.float32(max(-MAX_NATS, min(MAX_NATS, GAIN * gap)))
+        logits[self._block] += np.float32(self._gap.nats(GAIN, MAX_NATS))
 
     def say(self, token: int, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         self._go_to(tick)
-        self._made += token in self._tokens
+        self._gap.made += token in self._tokens
 
     def _go_to(self, tick: int) -> None:
         """Let time pass; what is wanted grows with it."""
-        waited = tick - self._tick
-        if waited <= 0:
-            return
-        left = math.exp(-waited / self._memory)
-        self._made *= left
-        self._wanted = self._wanted * left + self._per_tick * self._memory * (1 - left)
-        self._tick = tick
+        left = self._gap.fade_to(tick)
+        self._gap.wanted += self._per_tick * self._gap.memory * (1 - left)
 
 
 def objects_a_bar(bars: Iterable[Sequence[int]]) -> dict[str, float]:
@@ -99,7 +91,7 @@ def objects_a_bar(bars: Iterable[Sequence[int]]) -> dict[str, float]:
         return {}
     said = np.bincount(np.concatenate(whole), minlength=v.VOCAB_SIZE)
     counts = {kind: int(said[list(v.block_range(kind))].sum()) for kind in OBJECTS_A_BAR}
-    counts["light"] = int(said[sorted(LIGHT_EVENTS)].sum())
+    counts["light"] = int(said[LIGHT_IDS].sum())
     return {kind: count / len(whole) for kind, count in counts.items() if count}
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from saberlm.eval.counts import LAMP_TYPES
-from saberlm.infer.light_limit import LIGHT_EVENTS
+from saberlm.infer.fading_gap import FadingGap
+from saberlm.infer.light_limit import LIGHT_EVENTS, LIGHT_IDS
 from saberlm.prompts import vocab as v
 from saberlm.prompts.descriptors import words_of
 
@@ -39,7 +40,6 @@ p5, .62 in the median of the same maps)."""
 MAX_LIT_NATS = 5.0
 _OFF_VALUES = frozenset({0, 4, 8})
 
-_IDS = np.array(sorted(LIGHT_EVENTS))
 _LIT = frozenset(
     token
     for number, token in enumerate(v.block_range("light"))
@@ -78,35 +78,26 @@ class LightDensity:
         beats = len(heard) / v.TICKS_PER_BEAT
         self._wanted_until = np.concatenate([[0.0], np.cumsum(share)]) * a_beat * beats
         self._strength = strength
-        self._memory = MEMORY_BARS * v.TICKS_PER_SEGMENT
-        self._tick = 0
-        self._made = self._wanted = self._lit = 0.0
+        self._gap = FadingGap(MEMORY_BARS, PATIENCE)
+        self._lit = 0.0
 
     def adjust(self, logits: npt.NDArray[np.float32], tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         self._go_to(tick)
-        gap = math.log((self._wanted + PATIENCE) / (self._made + PATIENCE))
-        logits[_IDS] += np.float32(max(-MAX_NATS, min(MAX_NATS, self._strength * gap)))
-        short = math.log((LEAST_LIT * self._made + PATIENCE) / (self._lit + PATIENCE))
+        logits[LIGHT_IDS] += np.float32(self._gap.nats(self._strength, MAX_NATS))
+        short = math.log((LEAST_LIT * self._gap.made + PATIENCE) / (self._lit + PATIENCE))
         if short > 0:
             logits[_LIT_IDS] += np.float32(min(MAX_LIT_NATS, self._strength * short))
 
     def say(self, token: int, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         self._go_to(tick)
-        self._made += token in LIGHT_EVENTS
+        self._gap.made += token in LIGHT_EVENTS
         self._lit += token in _LIT
 
     def _go_to(self, tick: int) -> None:
         """Let time pass; what is wanted grows with what is heard."""
-        waited = tick - self._tick
-        if waited <= 0:
-            return
-        left = math.exp(-waited / self._memory)
-        until = self._wanted_until
+        until, before = self._wanted_until, self._gap.tick
+        self._lit *= self._gap.fade_to(tick)
         last = len(until) - 1
-        heard = float(until[min(tick, last)] - until[min(self._tick, last)])
-        self._made *= left
-        self._lit *= left
-        self._wanted = self._wanted * left + heard
-        self._tick = tick
+        self._gap.wanted += float(until[min(self._gap.tick, last)] - until[min(before, last)])

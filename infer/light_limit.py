@@ -22,7 +22,7 @@ MOST_ALIKE = 2
 LIGHT_EVENTS = frozenset(
     token for block in ("boost", "light", "laser") for token in v.block_range(block)
 )
-_IDS = np.array(sorted(LIGHT_EVENTS))
+LIGHT_IDS = np.array(sorted(LIGHT_EVENTS))
 
 
 class LightLimit:
@@ -41,7 +41,7 @@ class LightLimit:
         if tick != self._tick or not self._said:
             return
         if self._said.total() >= MOST_AT_TICK:
-            logits[_IDS] = -np.inf
+            logits[LIGHT_IDS] = -np.inf
             return
         spent = [token for token, times in self._said.items() if times >= MOST_ALIKE]
         if spent:

@@ -9,7 +9,7 @@ export class Player {
     this.audio = new Audio();
     this.audio.preload = 'auto';
     this.playable = false;
-    this.silent = true; // no sound that can be played, or none that runs
+    this.silent = true; // while it plays: no sound that can be played, or none that runs
     this.seconds = 0;
     this.length = 1;
     this.rate = 1;
@@ -36,7 +36,6 @@ export class Player {
     this.last = performance.now();
     this.length = Math.max(1, end + 2);
     this.playable = false;
-    this.silent = true;
     if (this.address) URL.revokeObjectURL(this.address);
     this.address = null;
     if (!bytes) {
@@ -50,11 +49,9 @@ export class Player {
       this.audio.addEventListener('error', done(false), { once: true });
     });
     this.audio.src = this.address;
-    const playable = await ready;
-    this.playable = playable;
-    this.silent = !playable;
-    if (playable && Number.isFinite(this.audio.duration)) this.length = this.audio.duration;
-    return playable;
+    this.playable = await ready;
+    if (this.playable && Number.isFinite(this.audio.duration)) this.length = this.audio.duration;
+    return this.playable;
   }
 
   play() {
