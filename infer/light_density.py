@@ -38,13 +38,12 @@ LEAST_LIT = 0.4
 """Share of events that switch a lamp on, below which these are made likelier (mappers: .28 in the
 p5, .62 in the median of the same maps)."""
 MAX_LIT_NATS = 5.0
-_OFF_VALUES = frozenset({0, 4, 8})
 
 _LIT = frozenset(
     token
     for number, token in enumerate(v.block_range("light"))
     if v.LIGHT_TYPES[number // v.NUM_LIGHT_VALUES] in LAMP_TYPES
-    and number % v.NUM_LIGHT_VALUES not in _OFF_VALUES
+    and number % v.NUM_LIGHT_VALUES > 0  # transitions light, too: only 0 is off
 )
 _LIT_IDS = np.array(sorted(_LIT))
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from saberlm.eval.counts import LAMP_TYPES
 from saberlm.infer.light_density import USUAL_A_BEAT, LightDensity, wanted_a_beat
 from saberlm.prompts import vocab as v
 
@@ -74,3 +75,16 @@ def test_a_show_caught_in_lasers_comes_to_switch_lamps_on() -> None:
         said.append(token)
     events = [token for token in said if token != MOVE]
     assert 0.12 < events.count(lamp) / len(events) < 0.6  # unheld: 0.02
+
+
+def test_what_switches_a_lamp_on_is_what_the_judge_takes_for_it() -> None:
+    """Rings and lasers aside every value but 0: transitions, too (`saberlm.eval.lights`)."""
+    bias = LightDensity(4.0, even(), 4.0)
+    laser = v.block_range("laser").start
+    for _ in range(100):
+        bias.say(laser, 0)
+    logits = np.zeros(v.OFFSETS["text"], np.float32)
+    bias.adjust(logits, 0)
+    for number, token in enumerate(v.block_range("light")):
+        kind, value = divmod(number, v.NUM_LIGHT_VALUES)
+        assert (logits[token] > logits[laser]) == (v.LIGHT_TYPES[kind] in LAMP_TYPES and value > 0)
