@@ -53,6 +53,7 @@ EXTRA_OF_PACKAGE = {
     "gradio": "app",
     "starlette": "app",
     "uvicorn": "app",
+    "librosa": "report",
     "matplotlib": "report",
     "mir_eval": "test",
 }
