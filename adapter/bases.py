@@ -21,6 +21,9 @@ from typing import Any
 
 from saberlm.adapter.gguf import llama_from_gguf
 
+WEIGHTS_NAME, LORA_CONFIG_NAME = "adapter_model.safetensors", "adapter_config.json"
+"""What a folder that stands on a base holds of its own, by PEFT's names."""
+
 
 @dataclass(frozen=True)
 class BaseModel:
@@ -215,3 +218,8 @@ def convert(gguf: Path, out: Path) -> None:
         metadata={"format": "pt"},
     )
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def is_on_base(folder: Path) -> bool:
+    """Whether a model folder needs a base."""
+    return (folder / LORA_CONFIG_NAME).is_file()

@@ -6,16 +6,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import torch
-from transformers.utils.logging import disable_progress_bar
 
-from saberlm.adapter.configuration_saber import SaberConfig
+from saberlm.adapter.bare_model import load_bare
+from saberlm.adapter.bases import WEIGHTS_NAME, is_on_base
 from saberlm.adapter.decoder_lora import PREFERENCE_NAME, merge_lora, read_lora
-from saberlm.adapter.frontend import PRETRAINED, FrontEnd
-from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
-from saberlm.adapter.on_base import WEIGHTS_NAME, is_on_base, load_merged
-from saberlm.adapter.processing_saber import make_frontend
+from saberlm.adapter.frontend import PRETRAINED, FrontEnd, make_frontend
+
+if TYPE_CHECKING:
+    from saberlm.adapter.configuration_saber import SaberConfig
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
 SFT_SUFFIX = "-sft"
 """A shipped model's name with this is the model as supervised training left it."""
@@ -23,7 +25,8 @@ SFT_SUFFIX = "-sft"
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to decode, its front end, the name it goes by, and the files of its weights."""
+    """A model ready to decode (or a `BareModel`, which stands in for it where it only maps), its
+    front end, the name it goes by, and the files of its weights."""
 
     model: SaberForConditionalGeneration
     frontend: FrontEnd
@@ -70,6 +73,7 @@ def load_model(
     *,
     device: str = "cpu",
     dtype: torch.dtype | None = None,
+    bare: bool = False,
 ) -> LoadedModel:
     """Load a model for decoding.
 
@@ -83,6 +87,7 @@ def load_model(
             know it by itself.
         device: ``cpu`` or ``cuda``.
         dtype: of the decoder's layers; None: `usual_dtype`. The rest is float32.
+        bare: it is only to map: where a `BareModel` can stand in for it, that is what comes.
 
     Raises:
         ValueError: no such model, damaged weights, another vocabulary, no such device, or the base
@@ -109,6 +114,49 @@ def load_model(
             raise ValueError(
                 f"{folder}: expected {needed.name}, found none: likely not a saberlm model folder"
             )
+    model = None
+    if bare and not on_base and (device, dtype) == ("cpu", torch.float32):
+        model = cast("SaberForConditionalGeneration | None", load_bare(folder))
+    if model is None or model.config.vocab_fingerprint != fingerprint:
+        model = _load_whole(folder, weights, fingerprint, dtype)
+    if preference is not None:
+        merge_lora(model, preference, f"{name}/{PREFERENCE_NAME}", rounded=not on_base)
+        if "shifts" in preference.header:
+            shifts = json.loads(preference.header["shifts"])
+            model.config.calibration = {**(model.config.calibration or {}), "shifts": shifts}
+    model.to(device).eval()
+    decoder = model.model.language_model
+    for part in (decoder.layers, decoder.norm):
+        part.to(dtype)
+    audio = model.config.audio_config
+    frontend = make_frontend(audio.frontend, audio.frontend_path)
+    return LoadedModel(model, frontend, name, (weights, *files))
+
+
+def _has_weights(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (WEIGHTS_NAME, "model.safetensors"))
+
+
+def usual_dtype(device: str) -> torch.dtype:
+    """What a decoder computes in: bfloat16 on a GPU that has it, else float32."""
+    has = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if has else torch.float32
+
+
+def _load_whole(
+    folder: Path, weights: Path, fingerprint: str, dtype: torch.dtype
+) -> SaberForConditionalGeneration:
+    """The model as transformers has it.
+
+    Raises:
+        ValueError: as `load_model`.
+    """
+    # here: it takes as long as mapping half a minute of music
+    from transformers.utils.logging import disable_progress_bar
+
+    from saberlm.adapter.configuration_saber import SaberConfig
+    from saberlm.adapter.on_base import load_merged
+
     try:
         config = SaberConfig.from_pretrained(folder)
     except (OSError, ValueError, TypeError) as error:
@@ -125,36 +173,18 @@ def load_model(
     check_weights(weights)
     disable_progress_bar()  # loading takes a second; the bar would stand between the user's lines
     try:
-        model = load_merged(folder, config, dtype) if on_base else _load_whole(folder, config)
+        if is_on_base(folder):
+            return load_merged(folder, config, dtype)
+        return _load_complete(folder, config)
     except (OSError, RuntimeError) as error:
         raise ValueError(
             f"{weights}: expected weights that fit config.json, found {_first_line(error)}"
         ) from None
-    if preference is not None:
-        merge_lora(model, preference, f"{name}/{PREFERENCE_NAME}", rounded=not on_base)
-        if "shifts" in preference.header:
-            shifts = json.loads(preference.header["shifts"])
-            model.config.calibration = {**(model.config.calibration or {}), "shifts": shifts}
-    model.to(device).eval()
-    decoder = model.model.language_model
-    for part in (decoder.layers, decoder.norm):
-        part.to(dtype)
-    audio = config.audio_config
-    frontend = make_frontend(audio.frontend, audio.frontend_path)
-    return LoadedModel(model, frontend, name, (weights, *files))
 
 
-def _has_weights(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (WEIGHTS_NAME, "model.safetensors"))
+def _load_complete(folder: Path, config: SaberConfig) -> SaberForConditionalGeneration:
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
-
-def usual_dtype(device: str) -> torch.dtype:
-    """What a decoder computes in: bfloat16 on a GPU that has it, else float32."""
-    has = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if has else torch.float32
-
-
-def _load_whole(folder: Path, config: SaberConfig) -> SaberForConditionalGeneration:
     model, info = SaberForConditionalGeneration.from_pretrained(
         folder, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
     )

@@ -19,20 +19,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from saberlm.adapter.bases import base_folder, base_sizes, check_base
+from saberlm.adapter.bases import (
+    LORA_CONFIG_NAME,
+    WEIGHTS_NAME,
+    base_folder,
+    base_sizes,
+    check_base,
+)
 from saberlm.adapter.configuration_saber import SaberConfig
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
-WEIGHTS_NAME, LORA_CONFIG_NAME = "adapter_model.safetensors", "adapter_config.json"
 TRAINED_WHOLE = ("model.audio_tower", "model.projector", "lm_head")
 TOKEN_EMBEDDING = "model.language_model.embed_tokens"
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _PREFIX = "base_model.model."  # PEFT's
-
-
-def is_on_base(folder: Path) -> bool:
-    """Whether a model folder needs a base."""
-    return (folder / LORA_CONFIG_NAME).is_file()
 
 
 def lora_of(folder: Path) -> tuple[int, int]:

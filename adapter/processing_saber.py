@@ -16,36 +16,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BatchFeature, PreTrainedTokenizerFast, ProcessorMixin
 from transformers.feature_extraction_utils import FeatureExtractionMixin
 
-from saberlm.adapter.frontend import (
-    GRID_PER_BEAT,
-    SHIPPED_CODEC,
-    DacFrontEnd,
-    FrontEnd,
-    LogMelFrontEnd,
-    cell_edges,
-    grid_edges,
-    grid_frames,
-)
-
-BEATS_PER_BAR = 4
-
-
-def make_frontend(name: str, path: str | None = None) -> FrontEnd:
-    """The front end a config names.
-
-    Args:
-        name: ``logmel`` or ``dac``.
-        path: the codec of ``dac``, see `DacFrontEnd.from_pretrained`; the one that ships by
-            default.
-
-    Raises:
-        ValueError: unknown name, or no such codec.
-    """
-    if name == "logmel":
-        return LogMelFrontEnd()
-    if name == "dac":
-        return DacFrontEnd.from_pretrained(path or SHIPPED_CODEC)
-    raise ValueError(f"frontend must be 'logmel' or 'dac', found {name!r}")
+from saberlm.adapter.frontend import FrontEnd, make_frontend
+from saberlm.adapter.song_features import song_features
 
 
 class SaberFeatureExtractor(FeatureExtractionMixin):
@@ -99,38 +71,21 @@ class SaberFeatureExtractor(FeatureExtractionMixin):
         if return_tensors != "pt":
             raise ValueError(f"return_tensors must be 'pt', found {return_tensors!r}")
         front = front or make_frontend(self.frontend, self.frontend_path)
-        frames = front.encode(torch.from_numpy(np.ascontiguousarray(samples))).numpy()
-        seconds = len(samples) / front.sample_rate
-        first = -margin_bars * BEATS_PER_BAR
-        if bpm is not None and seconds_of is None:
-            bars = max(1, int(np.ceil((seconds - offset_seconds) * bpm / 60 / BEATS_PER_BAR)))
-            num_beats = (bars + 2 * margin_bars) * BEATS_PER_BAR
-            edges = grid_edges(bpm, offset_seconds, first, num_beats)
-        elif seconds_of is not None and bpm is None:
-            bars = _bars_until(seconds, seconds_of)
-            edges = seconds_of(cell_edges(first, (bars + 2 * margin_bars) * BEATS_PER_BAR))
-        else:
-            raise ValueError("expected one of bpm and seconds_of, found both or neither")
-        grid = grid_frames(frames, front.frame_rate, edges)
-        cells = BEATS_PER_BAR * GRID_PER_BEAT
-        inner = grid[margin_bars * cells : (margin_bars + bars) * cells]
-        sketch = inner.reshape(bars, cells, -1).mean(1)
+        made = song_features(
+            samples,
+            front,
+            bpm=bpm,
+            offset_seconds=offset_seconds,
+            seconds_of=seconds_of,
+            margin_bars=margin_bars,
+        )
         return BatchFeature(
             {
-                "audio_features": torch.from_numpy(grid)[None],
-                "sketch_features": torch.from_numpy(sketch)[None],
-                "audio_num_bars": torch.tensor([bars]),
+                "audio_features": made.audio[None],
+                "sketch_features": made.sketch[None],
+                "audio_num_bars": torch.tensor([made.num_bars]),
             }
         )
-
-
-def _bars_until(seconds: float, seconds_of: Callable[[np.ndarray], np.ndarray]) -> int:
-    """Bars, at least one, from beat 0 until ``seconds``, the last one whole."""
-    most = 1
-    while seconds_of(np.array([float(most * BEATS_PER_BAR)]))[0] < seconds:
-        most *= 2
-    starts = seconds_of(BEATS_PER_BAR * np.arange(1.0, most + 1))
-    return 1 + int((starts < seconds).sum())
 
 
 def make_tokenizer(

@@ -23,6 +23,7 @@ from datasets import Dataset
 from peft import LoraConfig
 from trl import DPOConfig, DPOTrainer
 
+from saberlm.adapter.bases import is_on_base
 from saberlm.adapter.decoder_lora import (
     PREFERENCE_NAME,
     lora_of_state,
@@ -32,7 +33,7 @@ from saberlm.adapter.decoder_lora import (
 )
 from saberlm.adapter.loading import SFT_SUFFIX, load_model, model_folder, without_preference
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
-from saberlm.adapter.on_base import LORA_TARGETS, is_on_base
+from saberlm.adapter.on_base import LORA_TARGETS
 from saberlm.adapter.processing_saber import SaberProcessor
 from saberlm.finetune.lora import LoraSettings
 from saberlm.finetune.precision import settle_precision

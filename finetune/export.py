@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 
+from saberlm.adapter.bases import LORA_CONFIG_NAME, WEIGHTS_NAME
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
-from saberlm.adapter.on_base import LORA_CONFIG_NAME, WEIGHTS_NAME
 from saberlm.adapter.processing_saber import SaberFeatureExtractor, SaberProcessor, make_tokenizer
 from saberlm.finetune.resume import newest_checkpoint
 from saberlm.finetune.shards import SongShard

@@ -9,10 +9,11 @@ import torch
 from transformers import AutoConfig
 from trl import SFTConfig
 
+from saberlm.adapter.bases import is_on_base
 from saberlm.adapter.configuration_saber import SaberAudioConfig, SaberConfig
 from saberlm.adapter.loading import model_folder
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
-from saberlm.adapter.on_base import is_on_base, load_trained, lora_of
+from saberlm.adapter.on_base import load_trained, lora_of
 from saberlm.finetune.lessons import DEFAULT_TASKS, check_tasks
 from saberlm.finetune.lora import LoraSettings, model_for_pack, model_with_lora
 from saberlm.finetune.tower import TOWER_NAME

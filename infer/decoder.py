@@ -11,17 +11,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from transformers import LlamaModel
 
-from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.infer import kernels
 from saberlm.infer.torch_decoder import FIRST_CAPACITY, TorchDecoder, rotary
+
+if TYPE_CHECKING:
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
 Floats = npt.NDArray[np.float32]
 
@@ -68,7 +69,7 @@ def make_decoder(model: SaberForConditionalGeneration, live: int) -> Decoder:
 def compiles(model: SaberForConditionalGeneration) -> bool:
     """Whether `CompiledDecoder` can run a model: a plain Llama on a CPU."""
     decoder = model.model.language_model
-    if not isinstance(decoder, LlamaModel) or next(model.parameters()).device.type != "cpu":
+    if decoder.config.model_type != "llama" or next(model.parameters()).device.type != "cpu":
         return False
     config = decoder.config
     linears = [m for layer in decoder.layers for m in _linears(layer)]

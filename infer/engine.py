@@ -18,13 +18,13 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.infer.decoder import make_decoder
 from saberlm.infer.engine_row import GeneratedMap, MapRequest, Row, SongEncoding
 from saberlm.infer.guidance import guided_onsets, unasked
@@ -32,6 +32,9 @@ from saberlm.infer.row_sampler import LIVE, LogitBias
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts import vocab as v
 from saberlm.prompts.stream import LATENTS_PER_SEGMENT, MapPrompt
+
+if TYPE_CHECKING:
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
 __all__ = ["MAX_ROWS", "Engine", "GeneratedMap", "MapRequest", "SongEncoding"]
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.infer.density import DensityControl
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts.header import Conditions, onset_conditions
 
 if TYPE_CHECKING:
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
     from saberlm.infer.engine_row import MapRequest
 
 KEPT = ("difficulty", "bpm", "lights", "arcs", "chains", "bombs", "walls")

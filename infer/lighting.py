@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 
-from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.infer.amounts import held_to
 from saberlm.infer.engine import Engine, GeneratedMap, MapRequest, SongEncoding
 from saberlm.infer.pipeline import Song, make_request, onset_logits
@@ -22,6 +22,9 @@ from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts import vocab as v
 from saberlm.prompts.context import Bar, lights_context, merge_lights
 from saberlm.prompts.header import Conditions, onset_conditions, without_lights
+
+if TYPE_CHECKING:
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
 LIT_NOTE_LOGIT = math.log(0.8 / 0.2)
 """A given note has a light on its tick in 80 % of cases (62 difficulties of 23 songs)."""

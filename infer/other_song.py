@@ -7,12 +7,15 @@ song and another's laid on the same beats (DESIGN section 4).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
-from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.infer.engine import SongEncoding
 from saberlm.prompts.stream import LATENTS_PER_SEGMENT
+
+if TYPE_CHECKING:
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
 
 @torch.no_grad()

@@ -8,15 +8,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from saberlm.adapter.audio import load_audio
 from saberlm.adapter.frontend import FrontEnd
-from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
-from saberlm.adapter.processing_saber import BEATS_PER_BAR, SaberFeatureExtractor
+from saberlm.adapter.song_features import BEATS_PER_BAR, song_features
 from saberlm.infer.density import DensityControl
 from saberlm.infer.engine import GeneratedMap, MapRequest, SongEncoding
 from saberlm.infer.rhythm import joined_with_alike
@@ -26,6 +25,9 @@ from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap, BpmEvent
 from saberlm.prompts.header import Conditions, onset_conditions
 from saberlm.prompts.tempo import TempoMap, fold_bpm
 from saberlm.prompts.tokens import decode
+
+if TYPE_CHECKING:
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
 DEFAULT_NPS = {"Easy": 1.6, "Normal": 2.2, "Hard": 3.0, "Expert": 4.2, "ExpertPlus": 5.6}
 """Median notes/s of the training maps, used when neither the user nor the model's calibration
@@ -146,19 +148,18 @@ def encode_song(
     grid: dict[str, Any] = {"bpm": song.grid_bpm, "offset_seconds": song.bar_zero_seconds}
     if song.bpm_events:
         grid = {"seconds_of": song.seconds_of}
-    features = SaberFeatureExtractor()(song.samples, **grid, margin_bars=1, front=frontend)
-    bars = int(features["audio_num_bars"][0])
-    out = model.model.get_audio_features(
-        features["audio_features"].to(device),
-        features["audio_num_bars"].to(device),
-        features["sketch_features"].to(device),
-        features["audio_num_bars"].to(device),
+    made = song_features(song.samples, frontend, **grid, margin_bars=1)
+    num_bars = torch.tensor([made.num_bars], device=device)
+    latents, embeds = model.model.embed_audio(
+        made.audio[None].to(device),
+        num_bars,
+        made.sketch[None].to(device),
+        num_bars,
         torch.zeros(1, dtype=torch.long, device=device),
-        1,
-        return_dict=True,
+        audio_margin_bars=1,
     )
-    flat = out.pooler_output
-    return SongEncoding(out.last_hidden_state[0], flat[bars:], flat[:bars], bars)
+    bars = made.num_bars
+    return SongEncoding(latents[0], embeds[bars:], embeds[:bars], bars)
 
 
 @torch.no_grad()

@@ -13,8 +13,8 @@ import copy
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.infer.amounts import held_to
 from saberlm.infer.candidates import (
     JudgedBars,
@@ -37,6 +37,9 @@ from saberlm.infer.tasks import MapTask, TaskSong, light_map
 from saberlm.infer.tempo_estimate import TempoEstimate
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
 from saberlm.prompts.header import Conditions
+
+if TYPE_CHECKING:
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
 CANDIDATE_STRIDE = 1_000_003
 """Between the seeds of a row's candidates; the first has the seed of the row alone."""

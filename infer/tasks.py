@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 from saberlm.infer.amounts import objects_a_bar
 from saberlm.infer.engine import Engine, GeneratedMap, MapRequest, SongEncoding
 from saberlm.infer.given import (
@@ -43,6 +43,9 @@ from saberlm.prompts.context import (
     split_lights,
 )
 from saberlm.prompts.header import Conditions
+
+if TYPE_CHECKING:
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
 Made = tuple[Beatmap, Counter[str]]
 

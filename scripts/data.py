@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
 
     import torch
 
-    from saberlm.adapter.processing_saber import make_frontend
+    from saberlm.adapter.frontend import make_frontend
     from saberlm.finetune.build import build_dataset
 
     if args.threads:

@@ -9,8 +9,9 @@ from saberlm.adapter.frontend import (
     LogMelFrontEnd,
     grid_edges,
     grid_frames,
+    make_frontend,
 )
-from saberlm.adapter.processing_saber import SaberFeatureExtractor, make_frontend
+from saberlm.adapter.processing_saber import SaberFeatureExtractor
 
 
 def clicks(seconds: float, bpm: float, offset: float, rate: int = 24_000) -> np.ndarray:
