@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,14 @@ def load_audio(
         raise ValueError(
             f"{path}: expected music, found silence (peak {peak:.1e}); a muted or wrong export?"
         )
+    pieces.append(resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
+    return np.concatenate(pieces)[np.newaxis]
+
+
+def mono_of(blocks: Sequence[FloatArray], source_rate: int, sample_rate: int) -> FloatArray:
+    """What `load_audio` gives ``(1, T)``, of the blocks that it kept."""
+    resampler = soxr.ResampleStream(source_rate, sample_rate, 1, dtype="float32")
+    pieces = [resampler.resample_chunk(block.mean(axis=1)) for block in blocks]
     pieces.append(resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
     return np.concatenate(pieces)[np.newaxis]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -138,7 +139,7 @@ def _shift_states(events: tuple[_T, ...], beats: int, end_beat: float) -> tuple[
 
 
 def prepare_audio(
-    path: Path, padding_seconds: float, folder: Path, blocks: list[FloatArray] | None = None
+    path: Path, padding_seconds: float, folder: Path, blocks: Sequence[FloatArray] | None = None
 ) -> Path:
     """The song as Ogg Vorbis with silence in front.
 
@@ -159,8 +160,9 @@ def prepare_audio(
     if padding_seconds == 0 and is_ogg_vorbis(path):
         return path
     if blocks is None:
-        blocks = []
-        load_audio(path, MIN_RATE, keep=blocks)
+        read: list[FloatArray] = []
+        load_audio(path, MIN_RATE, keep=read)
+        blocks = read
     own = audio_info(path).sample_rate
     rate = min(max(own, MIN_RATE), MAX_RATE)
     samples = np.concatenate(blocks)

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from saberlm.adapter.audio import load_audio
+from saberlm.adapter.audio import FloatArray, load_audio
 from saberlm.adapter.loading import LoadedModel, load_model
 from saberlm.adapter.style_pack import read_pack, with_pack
 from saberlm.infer.decoration import decorated
@@ -68,6 +68,7 @@ class MappedLevel:
         seconds: what each stage took; ``decode`` from the song's first row to its last, with other
             songs beside it.
         model_name: of the model.
+        sound: the song as it was read, where it was kept.
     """
 
     request: LevelRequest
@@ -79,6 +80,7 @@ class MappedLevel:
     scores: dict[str, list[dict[str, float]]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     model_name: str = ""
+    sound: list[FloatArray] | None = field(default=None, repr=False)
 
     def save(
         self, out: str | os.PathLike[str], *, record: Mapping[str, object] | None = None
@@ -113,6 +115,7 @@ class MappedLevel:
             seed=asked.seed,
             model_name=self.model_name,
             record=record,
+            sound=self.sound,
         )
         self.seconds["pack"] = packed.seconds
         return packed
@@ -167,8 +170,13 @@ class Mapper:
             loaded = with_pack(loaded, pack)
         return cls(loaded, rows=rows, engine=engine)
 
-    def listen(self, wanted: Wanted) -> HeardSong:
+    def listen(self, wanted: Wanted, *, keep_sound: bool = False) -> HeardSong:
         """Load a song, find its tempo, encode it.
+
+        Args:
+            wanted: what is asked.
+            keep_sound: keep it as it was read, some 20 MB a minute, so that the level that is
+                written needs no second reading (a twentieth of all the work).
 
         Raises:
             ValueError: a request that means nothing, or a file that cannot be used.
@@ -179,7 +187,8 @@ class Mapper:
         seconds: dict[str, float] = {}
         started = time.perf_counter()
         rate = self.loaded.frontend.sample_rate
-        samples = load_audio(Path(request.song), rate)[0]
+        sound: list[FloatArray] | None = [] if keep_sound else None
+        samples = load_audio(Path(request.song), rate, keep=sound)[0]
         tempo = request.given_tempo()
         if tempo is None:
             tempo = estimate_tempo(
@@ -190,7 +199,7 @@ class Mapper:
         started = time.perf_counter()
         encoding = encode_song(self.loaded.model, self.loaded.frontend, song)
         seconds["encode"] = time.perf_counter() - started
-        return HeardSong(request, tempo, song, encoding, seconds, reference)
+        return HeardSong(request, tempo, song, encoding, seconds, reference, sound)
 
     def map(
         self, song: Wanted | HeardSong, *, progress: Progress | None = None, **given: Any
@@ -306,6 +315,7 @@ class Mapper:
             {name: made[name].scores for name in names if made[name].scores},
             {**heard.seconds, "decode": seconds},
             self.loaded.name,
+            heard.sound,
         )
 
 

@@ -11,14 +11,14 @@ import logging
 import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from saberlm.adapter.audio import FloatArray, audio_info, load_audio
+from saberlm.adapter.audio import FloatArray, audio_info, load_audio, mono_of
 from saberlm.infer.chroma import SUGGESTION, paint, sections
 from saberlm.infer.cover import draw_cover
 from saberlm.infer.declaration import program_version
@@ -162,6 +162,7 @@ def pack_level(
     seed: int = 0,
     model_name: str = "",
     record: Mapping[str, object] | None = None,
+    sound: Sequence[FloatArray] | None = None,
 ) -> PackedLevel:
     """Write a level.
 
@@ -182,6 +183,7 @@ def pack_level(
         seed: goes into the drawn cover and the record of how the level was made.
         model_name: for that record.
         record: more for it, as plain JSON values.
+        sound: the song as ``load_audio`` kept it, so that it is not decoded again.
 
     Raises:
         ValueError: no map, an unknown difficulty or environment, a tempo out of range, maps whose
@@ -203,8 +205,12 @@ def pack_level(
     if first is not None and tempo.events:
         first = TempoMap(bpm).to_beats(tempo.to_seconds(first))
     padding = plan_padding(bpm, offset_seconds, first)
-    sound: list[FloatArray] = []
-    samples = load_audio(song_path, _ANALYSIS_RATE, keep=sound)[0]
+    if sound:
+        samples = mono_of(sound, audio_info(song_path).sample_rate, _ANALYSIS_RATE)[0]
+    else:
+        read: list[FloatArray] = []
+        samples = load_audio(song_path, _ANALYSIS_RATE, keep=read)[0]
+        sound = read
     length = len(samples) / _ANALYSIS_RATE + padding.seconds
     changes = shift_beatmap(Beatmap(bpm_events=tempo.events), padding.beat_shift).bpm_events
     level_tempo = TempoMap(bpm, changes)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from saberlm.adapter.audio import FloatArray
 from saberlm.infer.amounts import held_to
 from saberlm.infer.candidates import (
     JudgedBars,
@@ -48,7 +49,8 @@ CANDIDATE_STRIDE = 1_000_003
 @dataclass(frozen=True)
 class HeardSong:
     """A song ready to be mapped: what is asked, its tempo, its grid and what the tower heard;
-    ``seconds`` are what each stage took, ``reference`` is a level to follow."""
+    ``seconds`` are what each stage took, ``reference`` is a level to follow; ``sound`` is the song
+    as ``load_audio`` kept it, None where it is to be read again for the level."""
 
     request: LevelRequest
     tempo: TempoEstimate
@@ -56,6 +58,7 @@ class HeardSong:
     encoding: SongEncoding
     seconds: dict[str, float] = field(default_factory=dict)
     reference: Reference | None = None
+    sound: list[FloatArray] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -299,7 +299,7 @@ class Studio:
     def _mapped(self, job: Job, request: LevelRequest, folder: Path) -> tuple[Path, TempoEstimate]:
         job.stage = "listening"
         mapper = self.mapper_with(job.lora)
-        heard = mapper.listen(request)
+        heard = mapper.listen(request, keep_sound=True)
         job.check()
         job.stage = "mapping"
         level = mapper.map(heard, progress=job.advance)

@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     audio_info(Path(args.song))
     say_unknown_words(args.style, args.negative_style)
     mapper = Mapper.from_pretrained(args.model, lora=args.lora, device=args.device)
-    heard = mapper.listen(request)
+    heard = mapper.listen(request, keep_sound=True)
     print("\n".join(describe_tempo(heard.tempo)), file=sys.stderr)
     with mapping_progress() as advance:
         level = mapper.map(heard, progress=advance)

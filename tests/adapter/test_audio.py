@@ -11,7 +11,7 @@ import pytest
 import soundfile as sf
 
 from saberlm.adapter import audio
-from saberlm.adapter.audio import audio_info, is_ogg_vorbis, load_audio, write_ogg_vorbis
+from saberlm.adapter.audio import audio_info, is_ogg_vorbis, load_audio, mono_of, write_ogg_vorbis
 
 RATE = 44_100
 FORMATS = {
@@ -60,6 +60,16 @@ def test_every_format_comes_back_as_it_went(kind, tmp_path):
     assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.4 / np.sqrt(2), rel=0.02)
     spectrum = np.abs(np.fft.rfft(middle))
     assert np.argmax(spectrum) * 22_050 / len(middle) == pytest.approx(440, abs=0.5)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize("rate", [22_050, 44_100])
+def test_what_was_kept_gives_any_rate_as_reading_again_does(channels, rate, tmp_path):
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, (channels, 6 * rate))
+    path = write(tmp_path / "song.wav", samples, rate)
+    kept = []
+    load_audio(path, 24_000, keep=kept)
+    np.testing.assert_array_equal(mono_of(kept, rate, 22_050), load_audio(path, 22_050))
 
 
 def test_same_rate_is_not_resampled(tmp_path):

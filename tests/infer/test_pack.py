@@ -11,7 +11,7 @@ import soundfile as sf
 from PIL import Image
 from synth import RATE, drums
 
-from saberlm.adapter.audio import write_ogg_vorbis
+from saberlm.adapter.audio import load_audio, write_ogg_vorbis
 from saberlm.infer.njs import NoteJump
 from saberlm.infer.pack import (
     ENVIRONMENTS,
@@ -98,6 +98,19 @@ def test_the_same_input_gives_the_same_bytes(song: Path, tmp_path: Path) -> None
     for name in ("a.zip", "b.zip"):
         pack_level(tmp_path / name, song, 120.0, 0.37, {"Easy": BEATMAP}, META)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_a_song_that_was_kept_is_not_read_again_and_gives_the_same_bytes(
+    song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest = (song, 120.0, 0.37, {"Easy": BEATMAP}, META)
+    pack_level(tmp_path / "read.zip", *rest)
+    sound: list = []
+    load_audio(song, 24_000, keep=sound)
+    for module in ("pack", "lead_in"):
+        monkeypatch.delattr(f"saberlm.infer.{module}.load_audio")
+    pack_level(tmp_path / "kept.zip", *rest, sound=sound)
+    assert (tmp_path / "kept.zip").read_bytes() == (tmp_path / "read.zip").read_bytes()
 
 
 def test_vorbis_on_its_grid_is_copied_untouched(song: Path, tmp_path: Path) -> None:

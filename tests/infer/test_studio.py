@@ -43,7 +43,7 @@ class SlowMapper:
         self.running = 0
         self.most_running = 0
 
-    def listen(self, request: LevelRequest) -> SimpleNamespace:
+    def listen(self, request: LevelRequest, *, keep_sound: bool) -> SimpleNamespace:
         if not Path(request.song).exists():
             raise ValueError(f"{request.song}: expected a sound file, found nothing there")
         return SimpleNamespace(request=request)
