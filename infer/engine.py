@@ -42,6 +42,10 @@ Floats = npt.NDArray[np.float32]
 
 MAX_ROWS = 32
 """Rows that run side by side, unless the engine is told otherwise."""
+KEPT_PART = 4
+"""When a row's past is made anew, it is one over so much of the bars that the model was trained to
+see. Half of them makes maps no better and a batch's decoding a sixth slower
+(`finetune/EXPERIMENTS.md` 50)."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Engine:
         self.model = model.eval()
         self.decoder = make_decoder(model, LIVE)
         self.context_bars = context_bars or int(model.config.context_segments)
-        self.kept_bars = max(1, self.context_bars // 2)
+        self.kept_bars = max(1, self.context_bars // KEPT_PART)
         self.places = bool(model.config.audio_places)
         self.positions = int(model.config.text_config.max_position_embeddings)
         self.max_rows = max_rows
