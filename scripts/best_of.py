@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
             f" {args.n} and {args.candidates}"
         )
     settings = {
-        "model": weights_of(model_folder(args.model)),
+        # by name as well: a model and the same without its preference LoRA share a folder
+        "model": f"{Path(args.model).name} {weights_of(model_folder(args.model))}",
         "difficulty": args.difficulty,
         "candidates": args.candidates,
         "playability": args.playability,

@@ -2,6 +2,7 @@
 keeps is what the engine keeps."""
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,9 @@ def test_songs_are_made_once_and_settings_are_held_to(
     assert out.read_text() == whole
     assert run("--seed", "1") == 1
     assert "found another seed" in capsys.readouterr().err
+    same = shutil.copytree(model, tmp_path / "the same")
+    assert run("--model", str(same)) == 1
+    assert "found another model" in capsys.readouterr().err
     assert run("--split", "test") == 1
     assert "likely another split" in capsys.readouterr().err
     assert run("--n", "0") == 1
