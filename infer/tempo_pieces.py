@@ -41,6 +41,9 @@ intro have 3 to 6, five of 197 steady train and valid songs have as much."""
 MOST_PIECES, SECONDS_A_PIECE = 10, 6.0
 """A song that takes more pieces than the first number and one for each of the second's seconds was
 not followed but guessed at, and keeps its steady reading."""
+BPM_DECIMALS = 5
+"""Of a piece's tempo: five minutes then drift by .02 ms at most. Further ones are noise of sums,
+which differs with the number of threads, and a song's level is to be the same in a batch."""
 _SLACK_FRAMES = 3
 _SNAP_SECONDS = 0.001
 
@@ -146,10 +149,10 @@ def follow_tempo(
     zero = pieces.first_downbeat(_find_downbeat(activations, curve, beats))
     return replace(
         steady,
-        bpm=float(pieces.bpms[0]) * octave,
+        bpm=round(float(pieces.bpms[0]) * octave, BPM_DECIMALS),
         offset_seconds=float(pieces.times(zero)),
         method=f"{steady.method}+changes",
-        events=tuple(replace(p, bpm=p.bpm * octave) for p in pieces.changes()),
+        events=tuple(replace(p, bpm=round(p.bpm * octave, BPM_DECIMALS)) for p in pieces.changes()),
     )
 
 

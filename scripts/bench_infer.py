@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
     clock = Clock()
     with clock.stage("load the model"):
-        loaded = load_model(args.model, fingerprint(), device=args.device)
+        loaded = load_model(args.model, fingerprint(), device=args.device, bare=True)
     params = SamplingParams(playability=args.playability)
     figures = _batch(loaded, args, params) if args.batch else _single(loaded, args, params, clock)
     if args.json:
@@ -175,7 +175,9 @@ def _single(
             *(out, Path(path), song.bpm, song.offset_seconds, {args.difficulty: beatmap}, meta)
         )
     figures = _table(clock, made, song)
-    figures |= _limits(loaded, encoding, passes.notes)
+    figures["peak_memory_mb"] = _peak_mb()
+    print(f"peak memory: {figures['peak_memory_mb']:.0f} MB")
+    figures |= _limits(loaded, args, encoding, passes.notes)
     return figures
 
 
@@ -233,16 +235,20 @@ def _table(clock: Clock, made: list[GeneratedMap], song: Song) -> dict[str, Any]
     }
 
 
-def _limits(loaded: LoadedModel, encoding: Any, request: MapRequest) -> dict[str, Any]:
+def _limits(
+    loaded: LoadedModel, args: argparse.Namespace, encoding: Any, request: MapRequest
+) -> dict[str, Any]:
     """The yardsticks: transformers on the same model, and the memory."""
     import torch
 
+    from saberlm.adapter.loading import load_model
     from saberlm.infer.decoder import make_decoder
     from saberlm.infer.row_sampler import LIVE
     from saberlm.prompts.stream import MapPrompt
+    from saberlm.prompts.vocab import fingerprint
     from saberlm.scripts.bench_steps import measure_steps
 
-    model = loaded.model
+    model = load_model(args.model, fingerprint(), device=args.device).model
     prompt = MapPrompt(
         request.conditions, encoding.num_bars, None, bool(loaded.model.config.audio_places)
     ).opening()
@@ -264,7 +270,6 @@ def _limits(loaded: LoadedModel, encoding: Any, request: MapRequest) -> dict[str
         "generate_tokens_per_second": GENERATED_TOKENS / wall,
         "generate_tokens_per_cpu_second": GENERATED_TOKENS / cpu,
         "context": context,
-        "peak_memory_mb": _peak_mb(),
     }
     said = (
         f"transformers.generate: {out['generate_tokens_per_second']:.0f} tokens/s,"
@@ -273,9 +278,7 @@ def _limits(loaded: LoadedModel, encoding: Any, request: MapRequest) -> dict[str
     )
     sys.stdout.write(said + "\n")
     width = int(model.config.text_config.hidden_size)
-    out |= measure_steps(make_decoder(model, LIVE), [1, 4, 16], context, width)
-    sys.stdout.write(f"peak memory: {out['peak_memory_mb']:.0f} MB\n")
-    return out
+    return out | measure_steps(make_decoder(model, LIVE), [1, 4, 16], context, width)
 
 
 def _peak_mb() -> float:

@@ -8,7 +8,7 @@ import pytest
 from saberlm.infer.beat_tracking import beat_evidence, track_beats
 from saberlm.infer.onsets import FPS, OnsetCurve, onset_curve
 from saberlm.infer.tempo_estimate import TempoEstimate
-from saberlm.infer.tempo_pieces import find_pieces, follow_tempo
+from saberlm.infer.tempo_pieces import events_of, find_pieces, follow_tempo
 from saberlm.scripts.bench_tempo_changes import judge
 from saberlm.scripts.synthetic_songs import (
     RATE,
@@ -47,6 +47,17 @@ def test_a_changing_tempo_is_followed_from_onsets_alone(
     assert result.max_ms < 15
     assert 1 < result.num_pieces <= most
     assert found.method == "test+changes"
+
+
+def test_noise_of_sums_does_not_reach_the_level() -> None:
+    curve = curve_of(drift_song(0, seconds=60))
+    noise = 1 + np.random.default_rng(0).normal(scale=1e-7, size=len(curve.full))
+    once, again = (
+        follow_tempo(None, replace(curve, full=full), steady_reading(118.2))
+        for full in (curve.full, (curve.full * noise).astype(np.float32))
+    )
+    assert len(once.events) > 0
+    assert events_of(once) == events_of(again)
 
 
 @pytest.mark.parametrize("seed", range(4))
