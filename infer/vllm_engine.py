@@ -15,13 +15,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import LlamaModel
 
-from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+from saberlm.adapter.bare_model import BareModel
 from saberlm.infer.engine import MAX_ROWS, Engine, GeneratedMap, MapRequest
 from saberlm.infer.engine_row import Row
 from saberlm.infer.row_sampler import LogitBias
@@ -36,6 +35,9 @@ from saberlm.infer.vllm_plugin import (
     register,
 )
 from saberlm.prompts import vocab as v
+
+if TYPE_CHECKING:
+    from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
 _GO_ON, _STOP = v.SEG, v.END_MAP
 """What vLLM is told was said: it needs to know no more than whether a request ends."""
@@ -73,10 +75,10 @@ class VllmEngine(Engine):
         biases: Callable[[MapRequest], Sequence[LogitBias]] | None = None,
     ) -> None:
         super().__init__(model, context_bars, max_rows, biases)
-        if not isinstance(model.model.language_model, LlamaModel):
+        text = model.config.text_config
+        if text.model_type != "llama":
             raise ValueError(
-                "engine vllm: expected a Llama as decoder, found"
-                f" {type(model.model.language_model).__name__}"
+                f"engine vllm: expected a Llama as decoder, found one of type {text.model_type!r}"
             )
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
@@ -92,11 +94,11 @@ class VllmEngine(Engine):
         register()
         from saberlm.infer import vllm_model  # what it registers
 
-        text = model.config.text_config
         # vLLM reads config.json alone
         self._folder = tempfile.TemporaryDirectory(prefix="saberlm-vllm-")
         folder = self._folder.name
-        told = {**text.to_dict(), "architectures": [ARCHITECTURE]}
+        fields = vars(text) if isinstance(model, BareModel) else text.to_dict()
+        told = {**fields, "architectures": [ARCHITECTURE]}
         Path(folder, "config.json").write_text(json.dumps(told), encoding="utf-8")
         self._desk = DESKS[folder] = Desk(lambda: plain_llama(model))
         self._names = map(str, count())
