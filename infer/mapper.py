@@ -164,8 +164,7 @@ class Mapper:
                 model's, or an engine that is none or not installed.
         """
         pack = None if lora is None else read_pack(lora)
-        bare = engine == "native"
-        loaded = load_model(name_or_dir, fingerprint(), device=device, bare=bare)
+        loaded = load_model(name_or_dir, fingerprint(), device=device, bare=True)
         if pack is not None:
             loaded = with_pack(loaded, pack)
         return cls(loaded, rows=rows, engine=engine)
