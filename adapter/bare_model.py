@@ -45,8 +45,8 @@ def load_bare(folder: Path) -> BareModel | None:
         if not plain:
             return None
         for name in ("audio_config", "text_config"):
-            told[name] = SimpleNamespace(**told[name])
-        model = BareModel(SimpleNamespace(**told))
+            told[name] = _Fields(**told[name])
+        model = BareModel(_Fields(**told))
         weights = load_file(folder / "model.safetensors")
         model.load_state_dict({name: weight.float() for name, weight in weights.items()})
     except (OSError, ValueError, LookupError, TypeError, AttributeError):  # another configuration
@@ -54,6 +54,14 @@ def load_bare(folder: Path) -> BareModel | None:
     except (SafetensorError, RuntimeError):  # damaged weights, or of another shape
         return None
     return model.requires_grad_(False).eval()
+
+
+class _Fields(SimpleNamespace):
+    """A configuration as it stands in the file."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As transformers' configurations have it."""
+        return dict(vars(self))
 
 
 class BareModel(nn.Module):

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
+from saberlm.adapter.song_features import SongFeatures
 from saberlm.finetune.shards import SongShard
 from saberlm.infer.engine import Engine, SongEncoding
 from saberlm.infer.lighting import Passes, generate_lit, make_passes
-from saberlm.infer.pipeline import Song
+from saberlm.infer.pipeline import Song, encode_features
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import Beatmap
@@ -62,24 +63,11 @@ def silent_song(shard: SongShard) -> Song:
     return Song(silence, _CLOCK, shard.bpm, shard.offset_seconds)
 
 
-@torch.no_grad()
 def encode_shard(model: SaberForConditionalGeneration, shard: SongShard) -> SongEncoding:
     """One pass of the tower over a cached song."""
-    device = next(model.parameters()).device
-    grid = torch.from_numpy(shard.grid(-1, shard.num_bars + 2).astype(np.float32))[None]
-    sketch = torch.from_numpy(shard.sketch().astype(np.float32))[None]
-    bars = torch.tensor([shard.num_bars], device=device)
-    out = model.model.get_audio_features(
-        grid.to(device),
-        bars,
-        sketch.to(device),
-        bars,
-        torch.zeros(1, dtype=torch.long, device=device),
-        1,
-        return_dict=True,
-    )
-    flat, n = out.pooler_output, shard.num_bars
-    return SongEncoding(out.last_hidden_state[0], flat[n:], flat[:n], n)
+    grid = torch.from_numpy(shard.grid(-1, shard.num_bars + 2).astype(np.float32))
+    sketch = torch.from_numpy(shard.sketch().astype(np.float32))
+    return encode_features(model, SongFeatures(grid, sketch, shard.num_bars))
 
 
 def sample_maps(

@@ -205,12 +205,12 @@ def pack_level(
     if first is not None and tempo.events:
         first = TempoMap(bpm).to_beats(tempo.to_seconds(first))
     padding = plan_padding(bpm, offset_seconds, first)
-    if sound:
-        samples = mono_of(sound, audio_info(song_path).sample_rate, _ANALYSIS_RATE)[0]
-    else:
+    if sound is None:
         read: list[FloatArray] = []
         samples = load_audio(song_path, _ANALYSIS_RATE, keep=read)[0]
         sound = read
+    else:
+        samples = mono_of(sound, audio_info(song_path).sample_rate, _ANALYSIS_RATE)[0]
     length = len(samples) / _ANALYSIS_RATE + padding.seconds
     changes = shift_beatmap(Beatmap(bpm_events=tempo.events), padding.beat_shift).bpm_events
     level_tempo = TempoMap(bpm, changes)

@@ -15,7 +15,7 @@ import torch
 
 from saberlm.adapter.audio import load_audio
 from saberlm.adapter.frontend import FrontEnd
-from saberlm.adapter.song_features import BEATS_PER_BAR, song_features
+from saberlm.adapter.song_features import BEATS_PER_BAR, SongFeatures, song_features
 from saberlm.infer.density import DensityControl
 from saberlm.infer.engine import GeneratedMap, MapRequest, SongEncoding
 from saberlm.infer.rhythm import joined_with_alike
@@ -144,21 +144,26 @@ def encode_song(
     model: SaberForConditionalGeneration, frontend: FrontEnd, song: Song
 ) -> SongEncoding:
     """One pass of the tower over the whole song."""
-    device = next(model.parameters()).device
     grid: dict[str, Any] = {"bpm": song.grid_bpm, "offset_seconds": song.bar_zero_seconds}
     if song.bpm_events:
         grid = {"seconds_of": song.seconds_of}
-    made = song_features(song.samples, frontend, **grid, margin_bars=1)
-    num_bars = torch.tensor([made.num_bars], device=device)
+    return encode_features(model, song_features(song.samples, frontend, **grid, margin_bars=1))
+
+
+@torch.no_grad()
+def encode_features(model: SaberForConditionalGeneration, song: SongFeatures) -> SongEncoding:
+    """One pass of the tower over a whole song's features, made with a bar either side."""
+    device = next(model.parameters()).device
+    bars = song.num_bars
+    num_bars = torch.tensor([bars], device=device)
     latents, embeds = model.model.embed_audio(
-        made.audio[None].to(device),
+        song.audio[None].to(device),
         num_bars,
-        made.sketch[None].to(device),
+        song.sketch[None].to(device),
         num_bars,
         torch.zeros(1, dtype=torch.long, device=device),
         audio_margin_bars=1,
     )
-    bars = made.num_bars
     return SongEncoding(latents[0], embeds[bars:], embeds[:bars], bars)
 
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from saberlm.adapter.bare_model import BareModel
 from saberlm.infer.engine import MAX_ROWS, Engine, GeneratedMap, MapRequest
 from saberlm.infer.engine_row import Row
 from saberlm.infer.row_sampler import LogitBias
@@ -97,8 +96,7 @@ class VllmEngine(Engine):
         # vLLM reads config.json alone
         self._folder = tempfile.TemporaryDirectory(prefix="saberlm-vllm-")
         folder = self._folder.name
-        fields = vars(text) if isinstance(model, BareModel) else text.to_dict()
-        told = {**fields, "architectures": [ARCHITECTURE]}
+        told = {**text.to_dict(), "architectures": [ARCHITECTURE]}
         Path(folder, "config.json").write_text(json.dumps(told), encoding="utf-8")
         self._desk = DESKS[folder] = Desk(lambda: plain_llama(model))
         self._names = map(str, count())
