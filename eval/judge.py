@@ -36,6 +36,7 @@ from saberlm.eval.playability import (
     rule_key,
 )
 from saberlm.eval.playability_scene import FAULT, PlayabilityFinding, SetUp
+from saberlm.eval.relations import Relations, relations_of
 from saberlm.eval.structure import StructureFit, structure_fit
 from saberlm.eval.style import StyleDistances, StyleReference, hand_distance, unique_windows
 from saberlm.eval.swing_speed import SwingReport, swing_report
@@ -86,6 +87,7 @@ class Judgement:
         playability: Findings by rule.
         findings: The same by weight, then beat.
         swings: Speed of the hands and how they turn.
+        relations: How both hands go together, and how far a hand moves.
         objects: Use of arcs, chains, bombs and walls.
         objects_percentile: Share of human maps that use less of each.
         lights: The light show.
@@ -108,6 +110,7 @@ class Judgement:
     playability: PlayabilityReport
     findings: tuple[JudgedFinding, ...]
     swings: SwingReport
+    relations: Relations
     objects: ObjectUse
     lights: LightReport
     variety: float | None
@@ -154,6 +157,7 @@ class Judgement:
             "per_100_notes": self.per_100_notes,
             "findings": [one.to_dict() for one in self.findings],
             "swings": self.swings.to_dict(),
+            "relations": self.relations.to_dict(),
             "objects": self.objects.to_dict(),
             "objects_percentile": self.objects_percentile,
             "lights": self.lights.to_dict(),
@@ -183,7 +187,7 @@ class Judgement:
             "findings_per_100": self._rates(faults=True),
             "advice_per_100": self._rates(faults=False),
         }
-        found |= self.swings.metrics()
+        found |= self.swings.metrics() | self.relations.metrics()
         found |= {f"per_100:{rule}": rate for rule, rate in self.per_100_notes.items()}
         found |= {f"objects:{kind}": rate for kind, rate in self.objects.per_100_notes.items()}
         if self.objects_percentile is not None:
@@ -271,6 +275,7 @@ def judge_map(
             )
         ),
         swings=swing_report(playable, tempo),
+        relations=relations_of(playable, tempo),
         objects=object_use(playable),
         lights=_lights(beatmap, playable, tempo, strength),
         variety=unique_windows(playable, tempo),

@@ -1,0 +1,206 @@
+"""How two cuts stand to each other: both hands at one moment, and one hand from cut to cut.
+
+What a map holds of each cut says nothing of how its cuts go together. Mappers mostly send both
+hands the same way at once, a fast hand not far, and a hand again when there is time; what share of
+a map's **doubles** (a moment with notes of both hands), **moves** (from a swing of a hand to its
+next) and **turns** (which hands swing after which) is of which class is counted here. Classes do
+not change when a map is mirrored. Measured over the train maps
+(`python -m saberlm.scripts.relation_rates`) they ship with the package.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from saberlm.eval.playability_geometry import DIRECTION_ANGLES, turn
+from saberlm.eval.swing import group_swings, note_order
+from saberlm.prompts.beatmap import NUM_COLUMNS, NUM_ROWS, Beatmap, ColorNote, NoteColor
+from saberlm.prompts.mirror import MIRRORED_DIRECTION
+from saberlm.prompts.tempo import TempoMap
+from saberlm.prompts.vanilla import vanilla
+
+DIRECTIONS = ("same", "mirrored", "near", "square", "far", "opposite", "dot")
+"""Of a double: both cut the same way; each other's mirror image, but not the same way; 45, 90, 135
+or 180 degrees apart else; a dot among them."""
+PLACES = tuple(f"{across},{up}" for across in ("crossed", 0, 1, 2, 3) for up in (0, 1, 2))
+"""Of a double: columns from the left hand's note to the right one's, and rows between them."""
+MOVE_SECONDS = (0.25, 0.4, 0.75)
+"""Times from swing to swing that part the moves."""
+TIMES = ("under .25 s", "under .4 s", "under .75 s", "longer")
+DISTANCES = ("same cell", "next", "aslant", "far", "across")
+"""Of a move: 0, 1, up to 1.5, up to 2.3 or more cells."""
+_DISTANCE_EDGES = (0.5, 1.2, 1.5, 2.3)
+HAND_SECONDS = (0.12, 0.18, 0.25, 0.4, 0.75)
+"""Times from the begin of swings to that of the next that part which hands swing."""
+AFTER_ONE = ("again", "other", "both")
+AFTER_BOTH = ("one", "both")
+"""Which hands swing after one hand, and after both."""
+CELLS = NUM_COLUMNS * NUM_ROWS
+SHIPPED = Path(__file__).parent / "pretrained" / "style" / "relations.json"
+
+Counts = npt.NDArray[np.float64]
+Classes = npt.NDArray[np.int64]
+
+
+def _direction_class(left: int, right: int) -> int:
+    if max(left, right) >= len(DIRECTION_ANGLES):
+        return DIRECTIONS.index("dot")
+    if left == right:
+        return DIRECTIONS.index("same")
+    if MIRRORED_DIRECTION[left] == right:
+        return DIRECTIONS.index("mirrored")
+    degrees = turn(DIRECTION_ANGLES[left], DIRECTION_ANGLES[right])
+    return DIRECTIONS.index({45: "near", 90: "square", 135: "far", 180: "opposite"}[round(degrees)])
+
+
+def _place_class(left: int, right: int) -> int:
+    across = right % NUM_COLUMNS - left % NUM_COLUMNS
+    up = abs(right // NUM_COLUMNS - left // NUM_COLUMNS)
+    return (0 if across < 0 else across + 1) * NUM_ROWS + up
+
+
+def _distance_class(first: int, then: int) -> int:
+    (y, x), (to_y, to_x) = divmod(first, NUM_COLUMNS), divmod(then, NUM_COLUMNS)
+    return int(np.searchsorted(_DISTANCE_EDGES, math.hypot(to_x - x, to_y - y)))
+
+
+def _table(size: int, of: Callable[[int, int], int]) -> Classes:
+    return np.array([[of(a, b) for b in range(size)] for a in range(size)], np.int64)
+
+
+DIRECTION_CLASS = _table(len(DIRECTION_ANGLES) + 1, _direction_class)
+"""By the left hand's direction and the right one's, ``(9, 9)``."""
+PLACE_CLASS = _table(CELLS, _place_class)
+"""By the left hand's cell (row times four, and column) and the right one's, ``(12, 12)``."""
+DISTANCE_CLASS = _table(CELLS, _distance_class)
+"""By the cell of one cut and that of the next, ``(12, 12)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Relations:
+    """Counts by class: ``directions`` ``(7,)`` and ``places`` ``(15,)`` of doubles, ``moves`` ``(4,
+    5)`` by time and distance, ``after_one`` ``(6, 3)`` and ``after_both`` ``(6, 2)`` by time."""
+
+    directions: Counts
+    places: Counts
+    moves: Counts
+    after_one: Counts
+    after_both: Counts
+
+    def to_dict(self) -> dict[str, object]:
+        """The counts by the names of their classes, as plain JSON values."""
+        moves = zip(TIMES, self.moves.tolist(), strict=True)
+        return {
+            "double_directions": dict(zip(DIRECTIONS, self.directions.tolist(), strict=True)),
+            "double_places": dict(zip(PLACES, self.places.tolist(), strict=True)),
+            "moves": {time: dict(zip(DISTANCES, row, strict=True)) for time, row in moves},
+            "after_one": dict(zip(AFTER_ONE, self.after_one.sum(0).tolist(), strict=True)),
+            "after_both": dict(zip(AFTER_BOTH, self.after_both.sum(0).tolist(), strict=True)),
+        }
+
+    def metrics(self) -> dict[str, float | None]:
+        """The shares that tell most, flat; None where there is nothing to count. ``double:*`` are
+        of doubles by direction, ``move:fast_far`` of moves in under .4 s those beyond a knight's
+        leap."""
+        doubles, fast = self.directions.sum(), self.moves[:2].sum()
+        way = dict(zip(DIRECTIONS, self.directions.tolist(), strict=True))
+        far = self.moves[:2, DISTANCES.index("across")].sum()
+        return {
+            "double:same_way": way["same"] / float(doubles) if doubles else None,
+            "double:opposite": way["opposite"] / float(doubles) if doubles else None,
+            "move:fast_far": float(far / fast) if fast else None,
+        }
+
+
+def relations_of(beatmap: Beatmap, tempo: TempoMap) -> Relations:
+    """Count a map's; what the unmodded game cannot play is left out."""
+    playable = vanilla(beatmap)[0]
+    notes = playable.color_notes
+    hands = [group_swings(notes, int(color)) for color in (NoteColor.RED, NoteColor.BLUE)]
+    directions, places = np.zeros(len(DIRECTIONS)), np.zeros(len(PLACES))
+    right_at = {round(note.beat, 3): note for note in reversed(_in_order(notes, NoteColor.BLUE))}
+    seen = set()
+    for left in _in_order(notes, NoteColor.RED):
+        beat = round(left.beat, 3)
+        right = right_at.get(beat)
+        if right is not None and beat not in seen:
+            directions[DIRECTION_CLASS[left.direction, right.direction]] += 1
+            places[PLACE_CLASS[_cell(left), _cell(right)]] += 1
+            seen.add(beat)
+    moves = np.zeros((len(TIMES), len(DISTANCES)))
+    for swings in hands:
+        for first, then in pairwise(swings):
+            seconds = tempo.to_seconds(then[0].beat) - tempo.to_seconds(first[-1].beat)
+            moves[time_class(seconds), DISTANCE_CLASS[_cell(first[-1]), _cell(then[0])]] += 1
+    return Relations(directions, places, moves, *_turns(hands, tempo))
+
+
+def _turns(
+    hands: Sequence[Sequence[Sequence[ColorNote]]], tempo: TempoMap
+) -> tuple[Counts, Counts]:
+    """Which hands begin a swing after which, by time, after one hand and after both."""
+    begun: dict[float, set[int]] = {}
+    for hand, swings in enumerate(hands):
+        for swing in swings:
+            begun.setdefault(round(swing[0].beat, 3), set()).add(hand)
+    after_one = np.zeros((len(HAND_SECONDS) + 1, len(AFTER_ONE)))
+    after_both = np.zeros((len(HAND_SECONDS) + 1, len(AFTER_BOTH)))
+    for (beat, before), (then, now) in pairwise(sorted(begun.items())):
+        time = hand_time_class(tempo.to_seconds(then) - tempo.to_seconds(beat))
+        if len(before) == 2:
+            after_both[time, len(now) - 1] += 1
+        else:
+            after_one[time, 2 if len(now) == 2 else 0 if now == before else 1] += 1
+    return after_one, after_both
+
+
+def _in_order(notes: Iterable[ColorNote], color: NoteColor) -> list[ColorNote]:
+    return sorted((one for one in notes if one.color == color), key=note_order)
+
+
+def _cell(note: ColorNote) -> int:
+    return note.y * NUM_COLUMNS + note.x
+
+
+def time_class(seconds: float) -> int:
+    """Which of `TIMES` a move takes."""
+    return int(np.searchsorted(MOVE_SECONDS, seconds, side="right"))
+
+
+def hand_time_class(seconds: float) -> int:
+    """Which time between `HAND_SECONDS` it is."""
+    return int(np.searchsorted(HAND_SECONDS, seconds, side="right"))
+
+
+def write_usual_relations(path: Path, counts: Mapping[str, Relations]) -> None:
+    """Write the counts of all difficulties as JSON, whole or not at all."""
+    data = {
+        name: {key: value.astype(int).tolist() for key, value in vars(one).items()}
+        for name, one in counts.items()
+    }
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+@cache
+def usual_relations(difficulty: str, path: Path = SHIPPED) -> Relations | None:
+    """What ships with the package: counts of the human maps of the train split; None for a
+    difficulty that it does not know, and in a copy without the file."""
+    if not path.is_file():
+        return None
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if difficulty not in data:
+        return None
+    return Relations(
+        **{key: np.array(value, np.float64) for key, value in data[difficulty].items()}
+    )
