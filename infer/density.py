@@ -12,6 +12,9 @@ import math
 import torch
 from torch import Tensor
 
+DEFAULT_NPS = {"Easy": 1.6, "Normal": 2.2, "Hard": 3.0, "Expert": 4.2, "ExpertPlus": 5.6}
+"""Median notes/s of the training maps, used when neither the user nor the model's calibration
+says."""
 GAIN = 1.2
 PATIENCE_NOTES = 24.0
 """Notes by which the gap is judged: small enough to act within a few bars, large enough not to

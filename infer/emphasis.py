@@ -21,7 +21,7 @@ MOST = 2.5
 USUAL_SHARE = 0.2
 """Of moments at which both hands play (human train maps of Normal to Expert+: .19 to .22)."""
 
-HOLD = 2.0
+HOLD = 8.0
 """Nats for each that doubles are too frequent by."""
 MEMORY_MOMENTS = 128.0
 """What was said counts less by 1/e after as many moments."""

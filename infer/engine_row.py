@@ -11,13 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from saberlm.eval.relations import usual_relations
 from saberlm.eval.swing import RESET_SECONDS
 from saberlm.infer.amounts import GIVEN_MEMORY_BARS, MEMORY_BARS, AmountBias, wanted_a_bar
 from saberlm.infer.block_shift import BlockShift
 from saberlm.infer.constraints import forbidden_tokens
 from saberlm.infer.cut_balance import CutBalance, balanced_shares
-from saberlm.infer.density import DensityControl
+from saberlm.infer.density import DEFAULT_NPS, DensityControl
 from saberlm.infer.emphasis import EmphasisBias
+from saberlm.infer.hand_balance import HandBalance
+from saberlm.infer.hand_pace import HandPace, usual_ebpm
 from saberlm.infer.hazard import BarHazard
 from saberlm.infer.light_density import LightDensity, wanted_a_beat
 from saberlm.infer.light_limit import LightLimit
@@ -25,6 +28,7 @@ from saberlm.infer.likeness import Echoes, echoes
 from saberlm.infer.motif import MotifMemory
 from saberlm.infer.playability import RowPlayability, check_difficulty
 from saberlm.infer.refrain import plan_refrains
+from saberlm.infer.relation_balance import RelationBalance
 from saberlm.infer.rhythm import RhythmPlan
 from saberlm.infer.row_sampler import LogitBias, RowSampler
 from saberlm.infer.sampling import PatternPenalty, SamplingParams
@@ -178,6 +182,8 @@ class Row:
             free = given or "doubles" in words_of(request.conditions.style)
             share = None if free else self.rhythm.per_onset - 1
             own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis, share))
+        if params.hand_pace > 0 and not self._lights_only:
+            own.append(self._hand_pace())
         return own
 
     def _balances(self) -> list[LogitBias]:
@@ -187,12 +193,25 @@ class Row:
         shares = balanced_shares(request.cut_shares, difficulty)
         if shares is None:
             return []
+        bpm = request.conditions.bpm or DEFAULT_BPM
         cuts = CutBalance(shares, params.cut_balance, self.tilt())
-        turns = held_turns(difficulty, cuts.held)
-        if params.turn_balance == 0 or turns is None:
-            return [cuts]
-        rest_beats = RESET_SECONDS * (request.conditions.bpm or DEFAULT_BPM) / 60
-        return [cuts, TurnBalance(turns, params.turn_balance, rest_beats * v.TICKS_PER_BEAT)]
+        held: list[LogitBias] = [cuts]
+        turns, relations = held_turns(difficulty, cuts.held), usual_relations(difficulty)
+        if params.turn_balance > 0 and turns is not None:
+            rest_ticks = RESET_SECONDS * bpm / 60 * v.TICKS_PER_BEAT
+            held.append(TurnBalance(turns, params.turn_balance, rest_ticks))
+        if params.relation_balance > 0 and relations is not None:
+            held.append(RelationBalance(relations, bpm, params.relation_balance))
+            held.append(HandBalance(relations, bpm, params.relation_balance))
+        return held
+
+    def _hand_pace(self) -> HandPace:
+        """What keeps its hands from being hurried."""
+        asked = self.request.conditions
+        difficulty = asked.difficulty or "Expert"
+        usual = usual_ebpm(difficulty, DEFAULT_NPS[difficulty] if asked.nps is None else asked.nps)
+        planned = self.rhythm.planned if isinstance(self.rhythm, RhythmPlan) else None
+        return HandPace(usual, asked.bpm or DEFAULT_BPM, self.params.hand_pace, planned)
 
     def _light_density(self) -> LightDensity:
         """What holds a show to the density of its level, or of the bars that it stands among."""

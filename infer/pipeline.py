@@ -16,7 +16,7 @@ import torch
 from saberlm.adapter.audio import load_audio
 from saberlm.adapter.frontend import FrontEnd
 from saberlm.adapter.song_features import BEATS_PER_BAR, SongFeatures, song_features
-from saberlm.infer.density import DensityControl
+from saberlm.infer.density import DEFAULT_NPS, DensityControl
 from saberlm.infer.engine import GeneratedMap, MapRequest, SongEncoding
 from saberlm.infer.rhythm import joined_with_alike
 from saberlm.infer.tempo_estimate import TempoEstimate
@@ -29,9 +29,6 @@ from saberlm.prompts.tokens import decode
 if TYPE_CHECKING:
     from saberlm.adapter.modeling_saber import SaberForConditionalGeneration
 
-DEFAULT_NPS = {"Easy": 1.6, "Normal": 2.2, "Hard": 3.0, "Expert": 4.2, "ExpertPlus": 5.6}
-"""Median notes/s of the training maps, used when neither the user nor the model's calibration
-says."""
 NOTES_PER_ONSET = {"Easy": 1.15, "Normal": 1.2, "Hard": 1.3, "Expert": 1.35, "ExpertPlus": 1.35}
 TAIL_SECONDS = 2.0
 """No object in the last seconds: an outro (ScoreSaber asks for over 2 s)."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from saberlm.prompts import vocab as v
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "safe": {"temperature": 0.65, "position_temperature": 0.4, "min_p": 0.05},
+    "safe": {"temperature": 0.5, "position_temperature": 0.4, "min_p": 0.05},
     "balanced": {},
     "wild": {"temperature": 1.1, "position_temperature": 0.9, "rhythm_noise": 0.6, "min_p": 0.02},
 }
@@ -41,7 +41,11 @@ class SamplingParams:
     (`saberlm.infer.refrain`; times as often as mappers; nothing without motifs), ``cut_balance``
     how strongly cells and cuts are held to how often mappers use them
     (`saberlm.infer.cut_balance`; 0 not at all) and ``turn_balance`` the turns from one to the next
-    of a hand (`saberlm.infer.turn_balance`; nothing without the other).
+    of a hand (`saberlm.infer.turn_balance`; nothing without the other), ``relation_balance``
+    how strongly what both hands do at once, and how far a hand moves, is held to the same
+    (`saberlm.infer.relation_balance`; nothing without the first). ``hand_pace`` is how
+    strongly a hand is spared that would have to swing faster than mappers' do
+    (`saberlm.infer.hand_pace`; nats for each factor of e, 0 not at all).
     ``light_balance`` is how strongly a show's density is held to what its level draws from
     mappers' (`saberlm.infer.light_density`; 0 not at all).
     ``taste`` is how far levels differ in what they are held to (`saberlm.infer.style_words`; 1 as
@@ -49,7 +53,7 @@ class SamplingParams:
     (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
     """
 
-    temperature: float = 0.7
+    temperature: float = 0.6
     position_temperature: float = 0.6
     note_temperature: float | None = None
     light_temperature: float | None = None
@@ -67,12 +71,14 @@ class SamplingParams:
     rhythm: str = "planned"
     rhythm_noise: float = 0.0
     motif: float = 1.6
-    refrain: float = 2.0
+    refrain: float = 2.4
     cut_balance: float = 1.8
     turn_balance: float = 2.0
+    relation_balance: float = 4.0
+    hand_pace: float = 5.0
     light_balance: float = 4.0
     taste: float = 0.5
-    emphasis: float = 1.0
+    emphasis: float = 1.5
     max_segment_tokens: int = 400
     playability: str = "soft"  # off, soft or strict; see saberlm.infer.playability
     seed: int = 0
@@ -107,6 +113,10 @@ class SamplingParams:
             raise ValueError(f"cut balance must be 0 or more, found {self.cut_balance}")
         if self.turn_balance < 0:
             raise ValueError(f"turn balance must be 0 or more, found {self.turn_balance}")
+        if self.relation_balance < 0:
+            raise ValueError(f"relation balance must be 0 or more, found {self.relation_balance}")
+        if self.hand_pace < 0:
+            raise ValueError(f"hand pace must be 0 or more, found {self.hand_pace}")
         if self.light_balance < 0:
             raise ValueError(f"light balance must be 0 or more, found {self.light_balance}")
         if not 0 < self.top_p <= 1:

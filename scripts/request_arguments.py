@@ -250,7 +250,7 @@ def add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["safe", "balanced", "wild"],
         help="settings that the options below change (default balanced)",
     )
-    group.add_argument("--temperature", type=float, help="of what is placed (default 0.9)")
+    group.add_argument("--temperature", type=float, help="of what is placed (default 0.6)")
     group.add_argument("--position-temperature", type=float, help="of when it is placed")
     for kind in ("note", "light", "other"):
         group.add_argument(

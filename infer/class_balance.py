@@ -1,0 +1,52 @@
+"""How often each class of something comes, held to shares, for `saberlm.infer.relation_balance` and
+`saberlm.infer.hand_balance`.
+
+    nats of class k = -strength * log((n_k / h_k + PRIOR) / (n + PRIOR))
+
+n_k being how often the class came of late (older ones fade), n all of them and h_k the share
+wanted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+MEMORY = 64.0
+"""What came counts less by 1/e after as many."""
+PRIOR = 12.0
+"""As many of the shares wanted are taken as having come."""
+LEAST_SHARE = 0.01
+"""Of any class: what hardly ever comes is no surplus when it comes once."""
+MOST_LOSS, MOST_GAIN = 4.0, 0.5
+"""Nats: what is rare is not forced, as something may stand against it."""
+
+Floats = npt.NDArray[np.float32]
+
+
+class ClassBalance:
+    """Holds classes to shares.
+
+    Args:
+        counts: by which they are wanted, ``(K,)``, 0 or more; all 0: nothing is held.
+        strength: see the module.
+
+    Attributes:
+        nats: what each class gains now, ``(K,)``.
+    """
+
+    def __init__(self, counts: npt.NDArray[np.floating], strength: float) -> None:
+        floored = np.maximum(counts / max(float(counts.sum()), 1e-9), LEAST_SHARE)
+        self._shares = floored / floored.sum()
+        self._strength = strength if counts.sum() > 0 else 0.0
+        self._came = np.zeros(len(counts))
+        self._left = float(np.exp(-1 / MEMORY))
+        self.nats: Floats = np.zeros(len(counts), np.float32)
+
+    def say(self, which: int) -> None:
+        """One of a class came."""
+        self._came *= self._left
+        self._came[which] += 1
+        surplus = (self._came / self._shares + PRIOR) / (self._came.sum() + PRIOR)
+        nats = -self._strength * np.log(surplus)
+        self.nats = np.clip(nats, -MOST_LOSS, MOST_GAIN).astype(np.float32)

@@ -1,0 +1,117 @@
+"""The balance of hands: which hand swings after which, as mappers have it.
+
+Left to the decoder, hands take turns more than mappers' do: a hand swings again after 10 % of
+moments where theirs do after 17 %, and after both hands at once one goes on where theirs go on
+together every other time (Expert; `finetune/EXPERIMENTS.md` 51). So which hands swing is held to
+the mappers' shares (`saberlm.eval.relations`), by what swung before and how long ago, with
+`saberlm.infer.class_balance`. That there is a note stays as likely as it was; how many doubles a
+map has in all is `saberlm.infer.emphasis`'s to hold.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from saberlm.eval.relations import AFTER_BOTH, AFTER_ONE, Relations, hand_time_class
+from saberlm.eval.swing import BEAT_TOLERANCE, SWING_BEATS
+from saberlm.infer.class_balance import ClassBalance
+from saberlm.prompts import vocab as v
+
+SWING_TICKS = int((SWING_BEATS + BEAT_TOLERANCE) * v.TICKS_PER_BEAT)
+"""Notes of one hand this close are one swing."""
+
+Floats = npt.NDArray[np.float32]
+
+_NOTES = v.block_range("note")
+_HAND = len(_NOTES) // 2
+_HANDS = [slice(_NOTES.start + hand * _HAND, _NOTES.start + (hand + 1) * _HAND) for hand in (0, 1)]
+_AGAIN, _OTHER, _TOO = (AFTER_ONE.index(name) for name in ("again", "other", "both"))
+_ONE, _BOTH = (AFTER_BOTH.index(name) for name in ("one", "both"))
+
+
+class HandBalance:
+    """Holds which hands swing to the mappers' shares; a `saberlm.infer.row_sampler.LogitBias`.
+
+    Args:
+        usual: the mappers' counts.
+        bpm: of the row's grid.
+        strength: of the balance.
+    """
+
+    def __init__(self, usual: Relations, bpm: float, strength: float) -> None:
+        self._tick_seconds = 60 / (bpm * v.TICKS_PER_BEAT)
+        self._after_one = [ClassBalance(row, strength) for row in usual.after_one]
+        self._after_both = [ClassBalance(row, strength) for row in usual.after_both]
+        self._tick = -1  # of the moment at hand, and the hands that began a swing there
+        self._hands: set[int] = set()
+        self._before: tuple[int, frozenset[int]] | None = None
+        self._note = [-(10**6), -(10**6)]  # tick of each hand's last note
+
+    def adjust(self, logits: Floats, tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        present = self._hands if tick == self._tick else set()
+        before = self._before if tick == self._tick else self._moment()
+        if before is None or len(present) == 2 or self._swings_on(tick):
+            return
+        time = hand_time_class((tick - before[0]) * self._tick_seconds)
+        after_one, after_both = self._after_one[time].nats, self._after_both[time].nats
+        if not present:
+            if len(before[1]) == 1:
+                (last,) = before[1]
+                self._share_out(logits, last, float(after_one[_AGAIN] - after_one[_OTHER]))
+            return
+        (first,) = present
+        if len(before[1]) == 2:
+            more = after_both[_BOTH] - after_both[_ONE]
+        else:
+            more = after_one[_TOO] - after_one[_AGAIN if first in before[1] else _OTHER]
+        logits[_HANDS[1 - first]] += more
+
+    def say(self, token: int, tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        if token not in _NOTES:
+            return
+        hand = (token - _NOTES.start) // _HAND
+        goes_on = 0 < tick - self._note[hand] <= SWING_TICKS
+        self._note[hand] = tick
+        if goes_on:
+            return
+        if tick != self._tick:
+            self._count()
+            self._before = self._moment()
+            self._tick, self._hands = tick, set()
+        self._hands.add(hand)
+
+    def _moment(self) -> tuple[int, frozenset[int]] | None:
+        """Tick and hands of the newest moment; None before any."""
+        return (self._tick, frozenset(self._hands)) if self._hands else None
+
+    def _swings_on(self, tick: int) -> bool:
+        """Whether a note at a tick may belong to a swing that began before."""
+        return any(0 < tick - last <= SWING_TICKS for last in self._note)
+
+    def _count(self) -> None:
+        """The newest moment is over."""
+        if self._before is None:
+            return
+        tick, before = self._before
+        time = hand_time_class((self._tick - tick) * self._tick_seconds)
+        both = len(self._hands) == 2
+        if len(before) == 2:
+            self._after_both[time].say(_BOTH if both else _ONE)
+        else:
+            again = _AGAIN if self._hands == before else _OTHER
+            self._after_one[time].say(_TOO if both else again)
+
+    @staticmethod
+    def _share_out(logits: Floats, hand: int, nats: float) -> None:
+        """Give a hand so many nats against the other, the chance of a note unchanged."""
+        notes = logits[_NOTES.start : _NOTES.stop]
+        top = notes.max()
+        if nats == 0 or not np.isfinite(top):
+            return
+        before = float(np.exp(notes - top).sum())
+        logits[_HANDS[hand]] += np.float32(nats)
+        after = float(np.exp(notes - top).sum())
+        notes -= np.float32(np.log(after / before))

@@ -1,0 +1,136 @@
+"""The balance of relations: both hands go together, and from cut to cut, as mappers have them do.
+
+`saberlm.infer.cut_balance` and `saberlm.infer.turn_balance` hold each hand by itself; how two cuts
+stand to each other is left to the decoder, and doubles come to point anywhere: the same way in 38 %
+where mappers' do in 59 % (Expert), one up and one down in 29 % where theirs do in 11 %
+(`finetune/EXPERIMENTS.md` 51). So the logits of a note are held to the mappers' shares of such
+relations (`saberlm.eval.relations`) with `saberlm.infer.class_balance`.
+
+For the second hand of a moment the classes are those of doubles, by direction and by place. There a
+second hand as such becomes less likely where no cut would go with the first: the hands then stand
+for different ways, and a double comes better at another moment. For a hand's next swing they are
+its moves, by the time it has; how likely the hand is at all stays as it was.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from saberlm.eval.note_arrays import NUM_DIRECTIONS
+from saberlm.eval.relations import (
+    CELLS,
+    DIRECTION_CLASS,
+    DISTANCE_CLASS,
+    PLACE_CLASS,
+    Relations,
+    time_class,
+)
+from saberlm.infer.class_balance import ClassBalance
+from saberlm.infer.hand_balance import SWING_TICKS
+from saberlm.prompts import vocab as v
+
+MOST_WITHIN = 1.0
+"""Nats that a cut of a second hand loses against its others: where all that its last cut leaves
+goes ill with the first hand, the second had better not play than break parity."""
+
+Floats = npt.NDArray[np.float32]
+
+_NOTES = v.block_range("note")
+_HAND = len(_NOTES) // 2
+_CELL, _DIRECTION = np.divmod(np.arange(_HAND), NUM_DIRECTIONS)
+assert _HAND == CELLS * NUM_DIRECTIONS
+
+
+class RelationBalance:
+    """Holds a row's doubles and moves to the mappers' shares; a
+    `saberlm.infer.row_sampler.LogitBias`.
+
+    Args:
+        usual: the mappers' counts.
+        bpm: of the row's grid.
+        strength: see the module.
+    """
+
+    def __init__(self, usual: Relations, bpm: float, strength: float) -> None:
+        self._tick_seconds = 60 / (bpm * v.TICKS_PER_BEAT)
+        self._directions = ClassBalance(usual.directions, strength)
+        self._places = ClassBalance(usual.places, strength)
+        self._moves = [ClassBalance(row, strength) for row in usual.moves]
+        self._tick = -1
+        self._first: list[int | None] = [None, None]  # each hand's first cut of the moment
+        self._last: list[tuple[int, int] | None] = [None, None]  # tick and cut before it
+
+    def adjust(self, logits: Floats, tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        firsts = self._first if tick == self._tick else [None, None]
+        for hand in (0, 1):
+            if firsts[hand] is not None:
+                continue
+            start = _NOTES.start + hand * _HAND
+            own = logits[start : start + _HAND]
+            other, last = firsts[1 - hand], self._before(hand, tick)
+            moved = own
+            if last is not None and tick - last[0] > SWING_TICKS:
+                moves = self._moves[time_class((tick - last[0]) * self._tick_seconds)]
+                moved = own + moves.nats[DISTANCE_CLASS[last[1] // NUM_DIRECTIONS]][_CELL]
+                moved = moved + _mass_between(own, moved)
+            if other is not None:
+                moved = _as_second(moved, self._beside(other, hand))
+            own[:] = moved
+
+    def say(self, token: int, tick: int) -> None:
+        """See `saberlm.infer.row_sampler.LogitBias`."""
+        if token not in _NOTES:
+            return
+        hand, cut = divmod(token - _NOTES.start, _HAND)
+        if tick != self._tick:
+            self._close()
+            self._tick, self._first = tick, [None, None]
+        if self._first[hand] is not None:
+            return
+        last, other = self._last[hand], self._first[1 - hand]
+        self._first[hand] = cut
+        if last is not None and tick - last[0] > SWING_TICKS:
+            time = time_class((tick - last[0]) * self._tick_seconds)
+            self._moves[time].say(int(DISTANCE_CLASS[last[1] // NUM_DIRECTIONS, _CELL[cut]]))
+        if other is not None:
+            left, right = (cut, other) if hand == 0 else (other, cut)
+            self._directions.say(int(DIRECTION_CLASS[_DIRECTION[left], _DIRECTION[right]]))
+            self._places.say(int(PLACE_CLASS[_CELL[left], _CELL[right]]))
+
+    def _close(self) -> None:
+        """The moment is over: its cuts are the hands' last ones."""
+        for hand, cut in enumerate(self._first):
+            if cut is not None:
+                self._last[hand] = self._tick, cut
+
+    def _before(self, hand: int, tick: int) -> tuple[int, int] | None:
+        """Tick and cut of a hand's last swing before ``tick``."""
+        cut = self._first[hand]
+        return self._last[hand] if tick == self._tick or cut is None else (self._tick, cut)
+
+    def _beside(self, other: int, hand: int) -> Floats:
+        """Nats of each cut of a hand beside the other hand's, ``(108,)``."""
+        direction, cell = _DIRECTION[other], _CELL[other]
+        if hand == 0:
+            ways, places = DIRECTION_CLASS[:, direction], PLACE_CLASS[:, cell]
+        else:
+            ways, places = DIRECTION_CLASS[direction], PLACE_CLASS[cell]
+        out: Floats = self._directions.nats[ways][_DIRECTION] + self._places.nats[places][_CELL]
+        return out
+
+
+def _as_second(own: Floats, nats: Floats) -> Floats:
+    """A second hand's logits: as likely in all as with all of ``nats``, of which cuts lose no more
+    than `MOST_WITHIN` against each other."""
+    moved = own + np.maximum(nats, -MOST_WITHIN)
+    return moved + _mass_between(own + nats, moved)
+
+
+def _mass_between(before: Floats, after: Floats) -> np.float32:
+    """What brings the chance of ``after`` back to that of ``before``."""
+    top = before.max()
+    if not np.isfinite(top):
+        return np.float32(0)
+    return np.float32(np.log(np.exp(before - top).sum() / np.exp(after - top).sum()))
