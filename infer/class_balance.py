@@ -12,10 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-MEMORY = 64.0
-"""What came counts less by 1/e after as many."""
-PRIOR = 12.0
-"""As many of the shares wanted are taken as having come."""
+MEMORY, PRIOR = 64.0, 12.0
 LEAST_SHARE = 0.01
 """Of any class: what hardly ever comes is no surplus when it comes once."""
 MOST_LOSS, MOST_GAIN = 4.0, 0.5
@@ -30,23 +27,40 @@ class ClassBalance:
     Args:
         counts: by which they are wanted, ``(K,)``, 0 or more; all 0: nothing is held.
         strength: see the module.
+        memory: what came counts less by 1/e after as many.
+        prior: as many of the shares wanted are taken as having come.
+        least: share of any class.
+        most_loss: nats.
+        most_gain: nats, of all classes or of each.
 
     Attributes:
         nats: what each class gains now, ``(K,)``.
     """
 
-    def __init__(self, counts: npt.NDArray[np.floating], strength: float) -> None:
-        floored = np.maximum(counts / max(float(counts.sum()), 1e-9), LEAST_SHARE)
+    def __init__(
+        self,
+        counts: npt.NDArray[np.floating],
+        strength: float,
+        *,
+        memory: float = MEMORY,
+        prior: float = PRIOR,
+        least: float = LEAST_SHARE,
+        most_loss: float = MOST_LOSS,
+        most_gain: float | npt.NDArray[np.floating] = MOST_GAIN,
+    ) -> None:
+        floored = np.maximum(counts / max(float(counts.sum()), 1e-9), least)
         self._shares = floored / floored.sum()
         self._strength = strength if counts.sum() > 0 else 0.0
         self._came = np.zeros(len(counts))
-        self._left = float(np.exp(-1 / MEMORY))
+        self._left = float(np.exp(-1 / memory))
+        self._prior = prior
+        self._bounds = -most_loss, most_gain
         self.nats: Floats = np.zeros(len(counts), np.float32)
 
     def say(self, which: int) -> None:
         """One of a class came."""
         self._came *= self._left
         self._came[which] += 1
-        surplus = (self._came / self._shares + PRIOR) / (self._came.sum() + PRIOR)
+        surplus = (self._came / self._shares + self._prior) / (self._came.sum() + self._prior)
         nats = -self._strength * np.log(surplus)
-        self.nats = np.clip(nats, -MOST_LOSS, MOST_GAIN).astype(np.float32)
+        self.nats = np.clip(nats, *self._bounds).astype(np.float32)

@@ -296,15 +296,18 @@ class Engine:
         and see to what the decoder gets for it."""
         if row.open:
             return  # it waited in the middle of a bar
+        unfed: list[int] = []  # of bars that stand, after what the decoder has
+        first_unfed = len(row.bars)
         while not row.done:
             bar = len(row.bars)
             room = self.positions - 2 * row.params.max_segment_tokens
             if row.slide(bar, self.context_bars, self.kept_bars, room):
                 row.past_fed = False
-            if bar not in row.request.fixed:
+            standing = row.standing()
+            if standing is None:
                 break
-            row.give_bar()
-            row.past_fed = False  # made when a bar is sampled
+            row.give_bar(standing)
+            unfed += [v.END_SEG, *row.prompt.bar(bar), *row.bars[-1]]
             if on_bar is not None:
                 on_bar(row.index, bar, row.bars[-1])
         if row.done:
@@ -312,8 +315,8 @@ class Engine:
         row.begin_bar()
         if row.past_fed:
             bar = len(row.bars) - 1
-            ids = [v.END_SEG, *row.prompt.bar(bar), *row.bars[-1]]
-            row.piece = self._embed(row.request.song, ids, bar)
+            ids = [*unfed, v.END_SEG, *row.prompt.bar(bar), *row.bars[-1]]
+            row.piece = self._embed(row.request.song, ids, first_unfed)
         elif row.slots:
             self._feed_anew(row)
 

@@ -23,7 +23,9 @@ from saberlm.infer.hand_balance import HandBalance
 from saberlm.infer.hand_pace import HandPace, usual_ebpm
 from saberlm.infer.hazard import BarHazard
 from saberlm.infer.light_density import LightDensity, wanted_a_beat
-from saberlm.infer.light_limit import LightLimit
+from saberlm.infer.light_limit import LIGHT_EVENTS, LightLimit
+from saberlm.infer.light_palette import LightPalette, drawn_palette
+from saberlm.infer.light_refrain import LEAST_EVENTS, note_moments, plan_light_refrains
 from saberlm.infer.likeness import Echoes, echoes
 from saberlm.infer.motif import MotifMemory
 from saberlm.infer.playability import RowPlayability, check_difficulty
@@ -137,6 +139,9 @@ class Row:
             streams = stream_nats(request.conditions.style)
             self.rhythm = RhythmPlan(request.density, params.rhythm_noise, chance, streams)
         self._lights_only = request.context is not None and request.context.task == "lights"
+        # a whole show, and not one that stands partly
+        self._own_show = self._lights_only and not (request.fixed or request.around)
+        self._repeats = self._light_refrains() if self._own_show and params.light_refrain else {}
         self._forbidden, self._forbidden_late = (
             forbidden_tokens(
                 request.conditions, last_bars=late, lights_only=self._lights_only
@@ -174,6 +179,9 @@ class Row:
         own += [BlockShift(request.shifts)] if request.shifts else []
         if params.light_balance > 0 and self._lights_only:
             own.append(self._light_density())
+        if params.light_palette > 0 and self._own_show and request.tastes:
+            palette = drawn_palette(self._level_key())
+            own += [] if palette is None else [LightPalette(palette, params.light_palette)]
         rates = wanted_a_bar(request.amounts, request.around)
         memory = GIVEN_MEMORY_BARS if request.around else MEMORY_BARS
         own += [AmountBias(kind, a_bar, memory) for kind, a_bar in sorted(rates.items())]
@@ -223,6 +231,16 @@ class Row:
         heard = request.onset_logits.float().cpu().numpy()
         return LightDensity(a_beat, heard, self.params.light_balance)
 
+    def _light_refrains(self) -> dict[int, int]:
+        """Which bars take the lights of which earlier ones."""
+        request = self.request
+        assert request.context is not None
+        moments = [
+            note_moments(request.context.bars.get(bar, ())) for bar in range(request.num_bars)
+        ]
+        chance = np.random.default_rng([request.seed, 29])
+        return plan_light_refrains(moments, request.song.echoes, chance)
+
     def _level_key(self) -> list[int]:
         """What difficulties of a level share (`saberlm.infer.pipeline.seed_of`), others hardly."""
         tempo = round(100 * (self.request.conditions.bpm or DEFAULT_BPM))
@@ -264,10 +282,19 @@ class Row:
                 self.notes = round(rhythm.wanted_at(tick))
             rhythm.after(tick, self.notes)
 
-    def give_bar(self) -> None:
+    def standing(self) -> Sequence[int] | None:
+        """What the next bar is where it stands: as given, or lights that come again; else None."""
+        bar = len(self.bars)
+        source = self._repeats.get(bar)
+        if source is None or bar in self.request.begun:
+            return self.request.fixed.get(bar)
+        events = sum(token in LIGHT_EVENTS for token in self.bars[source])
+        return self.bars[source] if events >= LEAST_EVENTS else None
+
+    def give_bar(self, tokens: Sequence[int]) -> None:
         """The next bar is one that stands as it is."""
         bar = len(self.bars)
-        self.bars.append(list(self.request.fixed[bar]))
+        self.bars.append(list(tokens))
         self.sampler.give(bar, self.bars[-1])
         self.close_bar()
 

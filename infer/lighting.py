@@ -17,6 +17,7 @@ import torch
 
 from saberlm.infer.amounts import held_to
 from saberlm.infer.engine import Engine, GeneratedMap, MapRequest, SongEncoding
+from saberlm.infer.light_refrain import note_moments
 from saberlm.infer.pipeline import Song, make_request, onset_logits
 from saberlm.infer.sampling import SamplingParams
 from saberlm.prompts import vocab as v
@@ -64,16 +65,11 @@ def make_passes(
 
 def note_ticks(bars: Sequence[Bar]) -> list[int]:
     """Ticks of the song at which notes start, rising."""
-    first, notes = v.OFFSETS["position"], v.block_range("note")
-    found: list[int] = []
-    for number, bar in enumerate(bars):
-        tick = 0
-        for token in map(int, bar):
-            if first <= token < first + v.TICKS_PER_SEGMENT:
-                tick = number * v.TICKS_PER_SEGMENT + token - first
-            elif token in notes and found[-1:] != [tick]:
-                found.append(tick)
-    return found
+    return [
+        number * v.TICKS_PER_SEGMENT + tick
+        for number, bar in enumerate(bars)
+        for tick in note_moments(bar)
+    ]
 
 
 def lights_row(request: MapRequest, bars: Sequence[Bar], ticks: Iterable[int]) -> MapRequest:

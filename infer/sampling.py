@@ -47,7 +47,9 @@ class SamplingParams:
     strongly a hand is spared that would have to swing faster than mappers' do
     (`saberlm.infer.hand_pace`; nats for each factor of e, 0 not at all).
     ``light_balance`` is how strongly a show's density is held to what its level draws from
-    mappers' (`saberlm.infer.light_density`; 0 not at all).
+    mappers' (`saberlm.infer.light_density`; 0 not at all), ``light_palette`` the same of its lamps
+    and what they do (`saberlm.infer.light_palette`), and ``light_refrain`` says whether bars may
+    take the lights of earlier ones (`saberlm.infer.light_refrain`).
     ``taste`` is how far levels differ in what they are held to (`saberlm.infer.style_words`; 1 as
     far as mappers). ``emphasis`` is how far doubles follow what the tower is surest of
     (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
@@ -77,6 +79,8 @@ class SamplingParams:
     relation_balance: float = 4.0
     hand_pace: float = 5.0
     light_balance: float = 4.0
+    light_palette: float = 3.0
+    light_refrain: bool = True
     taste: float = 0.5
     emphasis: float = 1.5
     max_segment_tokens: int = 400
@@ -117,6 +121,8 @@ class SamplingParams:
             raise ValueError(f"relation balance must be 0 or more, found {self.relation_balance}")
         if self.hand_pace < 0:
             raise ValueError(f"hand pace must be 0 or more, found {self.hand_pace}")
+        if self.light_palette < 0:
+            raise ValueError(f"light palette must be 0 or more, found {self.light_palette}")
         if self.light_balance < 0:
             raise ValueError(f"light balance must be 0 or more, found {self.light_balance}")
         if not 0 < self.top_p <= 1:

@@ -12,6 +12,7 @@ from saberlm.infer.row_sampler import LIVE
 from saberlm.infer.sampling import PRESETS, SamplingParams
 from saberlm.infer.torch_decoder import TorchDecoder
 from saberlm.prompts import vocab as v
+from saberlm.prompts.context import lights_context
 from saberlm.prompts.grammar import first_illegal
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.stream import MapPrompt
@@ -225,6 +226,35 @@ def test_cached_decoding_equals_one_forward_over_everything(tiny_model: Any) -> 
         at += 1  # </seg>
     assert len(expected) == len(seen)
     assert torch.allclose(torch.stack(expected), torch.stack(seen), atol=1e-4)
+
+
+@pytest.mark.parametrize("context_bars", [3, 12])
+def test_bars_that_stand_are_fed_on_as_they_would_be_anew(
+    tiny_model: Any, context_bars: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given bars amid sampled ones, and lights that come again: the same as with a past made anew
+    after each of them."""
+    given = [[v.OFFSETS["position"] + 24 * bar, v.OFFSETS["note"] + 20] for bar in range(4)]
+    engine = Engine(tiny_model, context_bars=context_bars)
+    amid = replace(request(9, 3), fixed={0: given[0], 3: given[1], 4: given[2], 7: given[3]})
+    lit = replace(request(24, 4), density=None, context=lights_context([given[0]] * 24))
+    rows = [Row(0, lit, PARAMS)]
+    assert rows[0]._repeats
+    along = engine.generate([amid, lit], PARAMS)
+    original = Row.give_bar
+
+    def anew(row: Row, tokens: Any) -> None:
+        original(row, tokens)
+        row.past_fed = False
+
+    monkeypatch.setattr(Row, "give_bar", anew)
+    again = engine.generate([amid, lit], PARAMS)
+    assert [one.bars for one in along] == [one.bars for one in again]
+    assert along[0].bars[4] == given[2]
+    repeated = [bar for bar, source in rows[0]._repeats.items() if len(along[1].bars[source]) > 8]
+    assert all(along[1].bars[bar] == along[1].bars[rows[0]._repeats[bar]] for bar in repeated)
+    off = engine.generate([lit], replace(PARAMS, light_refrain=False))[0]
+    assert off.bars != along[1].bars
 
 
 def test_bars_are_capped(engine: Engine) -> None:
