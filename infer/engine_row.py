@@ -22,10 +22,10 @@ from saberlm.infer.emphasis import EmphasisBias
 from saberlm.infer.hand_balance import HandBalance
 from saberlm.infer.hand_pace import HandPace, usual_ebpm
 from saberlm.infer.hazard import BarHazard
-from saberlm.infer.light_density import LightDensity, wanted_a_beat
-from saberlm.infer.light_limit import LIGHT_EVENTS, LightLimit
+from saberlm.infer.light_density import LIT, LightDensity, wanted_a_beat
+from saberlm.infer.light_limit import LightLimit
 from saberlm.infer.light_palette import LightPalette, drawn_palette
-from saberlm.infer.light_refrain import LEAST_EVENTS, note_moments, plan_light_refrains
+from saberlm.infer.light_refrain import LEAST_LIT, note_moments, plan_light_refrains
 from saberlm.infer.likeness import Echoes, echoes
 from saberlm.infer.motif import MotifMemory
 from saberlm.infer.playability import RowPlayability, check_difficulty
@@ -288,8 +288,8 @@ class Row:
         source = self._repeats.get(bar)
         if source is None or bar in self.request.begun:
             return self.request.fixed.get(bar)
-        events = sum(token in LIGHT_EVENTS for token in self.bars[source])
-        return self.bars[source] if events >= LEAST_EVENTS else None
+        lit = sum(token in LIT for token in self.bars[source])
+        return self.bars[source] if lit >= LEAST_LIT else None
 
     def give_bar(self, tokens: Sequence[int]) -> None:
         """The next bar is one that stands as it is."""

@@ -39,13 +39,14 @@ LEAST_LIT = 0.4
 p5, .62 in the median of the same maps)."""
 MAX_LIT_NATS = 5.0
 
-_LIT = frozenset(
+LIT = frozenset(
     token
     for number, token in enumerate(v.block_range("light"))
     if v.LIGHT_TYPES[number // v.NUM_LIGHT_VALUES] in LAMP_TYPES
     and number % v.NUM_LIGHT_VALUES > 0  # transitions light, too: only 0 is off
 )
-_LIT_IDS = np.array(sorted(_LIT))
+"""Events that switch a lamp on."""
+_LIT_IDS = np.array(sorted(LIT))
 
 
 def wanted_a_beat(style: str | None, key: Sequence[int]) -> float:
@@ -92,7 +93,7 @@ class LightDensity:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         self._go_to(tick)
         self._gap.made += token in LIGHT_EVENTS
-        self._lit += token in _LIT
+        self._lit += token in LIT
 
     def _go_to(self, tick: int) -> None:
         """Let time pass; what is wanted grows with what is heard."""

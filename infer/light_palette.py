@@ -30,9 +30,12 @@ VALUES = 10
 MEMORY, PRIOR = 256.0, 24.0
 """Of `saberlm.infer.class_balance`, in events: parts of a song may have colours of their own."""
 LEAST_SHARE = 0.002
-MOST_OFF = 0.12
-"""Share of lamps' events that switch off, where mappers' median is .15 and some have .4: they
-switch on again at once, events drawn one by one do not, and bars stayed dark."""
+MOST_OFF = 0.2
+"""Share of lamps' events that switch off (mappers' median .15): some mappers have .4, but switch on
+again at once, which events drawn one by one do not."""
+MOST_OTHERS = 0.25
+"""Share of events that are no lamps' (mappers' median .15): a show held to the two thirds that some
+mappers have is caught in rings, and its bars stay dark."""
 MOST_NATS = 7.0
 
 Floats = npt.NDArray[np.float32]
@@ -64,9 +67,19 @@ def drawn_palette(key: Sequence[int]) -> Palette | None:
     if not palettes:
         return None
     types, values = palettes[int(np.random.default_rng([*key, 23]).integers(len(palettes)))]
-    off = min(float(values[0]), MOST_OFF)
-    rest = values[1:] / max(float(values[1:].sum()), 1e-9)
-    return Palette(types, np.concatenate([[off], (1 - off) * rest]))
+    lamps = np.isin(TYPES, list(LAMP_TYPES))
+    off = np.arange(VALUES) == 0
+    return Palette(_at_most(types, ~lamps, MOST_OTHERS), _at_most(values, off, MOST_OFF))
+
+
+def _at_most(
+    shares: npt.NDArray[np.float64], some: npt.NDArray[np.bool_], most: float
+) -> npt.NDArray[np.float64]:
+    """Shares of which some come to ``most`` together, where they come to more."""
+    own, rest = float(shares[some].sum()), float(shares[~some].sum())
+    if own <= most or rest <= 0:
+        return shares
+    return np.where(some, shares * most / own, shares * (1 - most) / rest)
 
 
 def value_class(value: int) -> int:

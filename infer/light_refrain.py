@@ -31,8 +31,8 @@ LEAST_ALIKE = 0.7
 LEAST_SHARED = 0.7
 """Of the moments of the notes of both bars together, those that both have."""
 EAGERNESS = 3.0
-LEAST_EVENTS = 3
-"""A bar with fewer light events is not repeated."""
+LEAST_LIT = 3
+"""A bar with fewer lamps switched on is not repeated: it may be a pause."""
 
 
 def note_moments(bar: Sequence[int] | npt.NDArray[np.integer[Any]]) -> list[int]:

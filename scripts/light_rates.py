@@ -2,8 +2,9 @@
 
 Prints how often a bar's lights repeat those of an earlier bar (`saberlm.infer.light_refrain`), and
 writes the shows' palettes (`saberlm.infer.light_palette`; ``--out`` elsewhere than the package).
-MAPS is a folder of levels or one with a manifest; counted is the hardest lit difficulty of each
-train level that has `LEAST_EVENTS`, palettes of those with `DENSITIES` events a beat.
+MAPS is a folder of levels or one with a manifest; counted is the hardest difficulty of each train
+level that has `LEAST_EVENTS` lights, its bars that have `LEAST_A_BAR`, and palettes of those with
+`DENSITIES` events a beat.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Lights = Collection[tuple[int, int, int]]
 """Of a bar: tick in twelfths of a beat, type and value."""
-LEAST_EVENTS = 300
+LEAST_EVENTS, LEAST_A_BAR = 300, 3
 DENSITIES = (1.5, 12.0)
 SAME_SHARE = 0.7
 """Of the events of two bars together, those that both have, for one to repeat the other."""
@@ -50,15 +51,14 @@ def count_repeats(
         goes: the same of bars that go on with the distance of the bar before; its negative: all
             that might have.
     """
-    from saberlm.infer.light_refrain import LEAST_EVENTS as LEAST
 
     def repeats(bar: int, source: int) -> bool:
         here, there = set(bars[bar]), set(bars.get(source, ()))
-        return len(there) >= LEAST and len(here & there) >= SAME_SHARE * len(here | there)
+        return len(there) >= LEAST_A_BAR and len(here & there) >= SAME_SHARE * len(here | there)
 
     back = 0
     for bar in range(min(bars, default=0), max(bars, default=-1) + 1):
-        if len(bars.get(bar, ())) < LEAST:
+        if len(bars.get(bar, ())) < LEAST_A_BAR:
             back = 0
             continue
         if back:
