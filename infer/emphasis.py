@@ -14,7 +14,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from saberlm.prompts import vocab as v
+from saberlm.infer.hands import HANDS, NOTES, hand_of
 
 MOST = 2.5
 """Deviations from the mean that count."""
@@ -29,9 +29,6 @@ PRIOR_MOMENTS = 24.0
 """Moments of the share wanted that are taken as said."""
 
 Floats = npt.NDArray[np.float32]
-
-_NOTES = v.block_range("note")
-_HAND = len(_NOTES) // 2
 
 
 def sureness(
@@ -93,17 +90,16 @@ class EmphasisBias:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         if tick == self._tick and len(self._hands) == 1 and tick < len(self._nats):
             (hand,) = self._hands
-            first = _NOTES.start + (1 - hand) * _HAND
-            logits[first : first + _HAND] += self._nats[tick] + self._held()
+            logits[HANDS[1 - hand]] += self._nats[tick] + self._held()
 
     def say(self, token: int, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         if tick != self._tick:
             self._tick, self._hands = tick, set()
-        if token not in _NOTES:
+        if token not in NOTES:
             return
         before = len(self._hands)
-        self._hands.add((token - _NOTES.start) // _HAND)
+        self._hands.add(hand_of(token))
         if not before:
             self._moments = self._moments * self._left + 1
             self._doubles *= self._left

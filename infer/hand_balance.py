@@ -14,18 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from saberlm.eval.relations import AFTER_BOTH, AFTER_ONE, Relations, hand_time_class
-from saberlm.eval.swing import BEAT_TOLERANCE, SWING_BEATS
 from saberlm.infer.class_balance import ClassBalance
+from saberlm.infer.hands import HANDS, NOTES, SWING_TICKS, hand_of, share_out
 from saberlm.prompts import vocab as v
 
-SWING_TICKS = int((SWING_BEATS + BEAT_TOLERANCE) * v.TICKS_PER_BEAT)
-"""Notes of one hand this close are one swing."""
-
 Floats = npt.NDArray[np.float32]
-
-_NOTES = v.block_range("note")
-_HAND = len(_NOTES) // 2
-_HANDS = [slice(_NOTES.start + hand * _HAND, _NOTES.start + (hand + 1) * _HAND) for hand in (0, 1)]
 _AGAIN, _OTHER, _TOO = (AFTER_ONE.index(name) for name in ("again", "other", "both"))
 _ONE, _BOTH = (AFTER_BOTH.index(name) for name in ("one", "both"))
 
@@ -59,20 +52,21 @@ class HandBalance:
         if not present:
             if len(before[1]) == 1:
                 (last,) = before[1]
-                self._share_out(logits, last, float(after_one[_AGAIN] - after_one[_OTHER]))
+                again, other = float(after_one[_AGAIN]), float(after_one[_OTHER])
+                share_out(logits, (again, other) if last == 0 else (other, again))
             return
         (first,) = present
         if len(before[1]) == 2:
             more = after_both[_BOTH] - after_both[_ONE]
         else:
             more = after_one[_TOO] - after_one[_AGAIN if first in before[1] else _OTHER]
-        logits[_HANDS[1 - first]] += more
+        logits[HANDS[1 - first]] += more
 
     def say(self, token: int, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
-        if token not in _NOTES:
+        if token not in NOTES:
             return
-        hand = (token - _NOTES.start) // _HAND
+        hand = hand_of(token)
         goes_on = 0 < tick - self._note[hand] <= SWING_TICKS
         self._note[hand] = tick
         if goes_on:
@@ -103,15 +97,3 @@ class HandBalance:
         else:
             again = _AGAIN if self._hands == before else _OTHER
             self._after_one[time].say(_TOO if both else again)
-
-    @staticmethod
-    def _share_out(logits: Floats, hand: int, nats: float) -> None:
-        """Give a hand so many nats against the other, the chance of a note unchanged."""
-        notes = logits[_NOTES.start : _NOTES.stop]
-        top = notes.max()
-        if nats == 0 or not np.isfinite(top):
-            return
-        before = float(np.exp(notes - top).sum())
-        logits[_HANDS[hand]] += np.float32(nats)
-        after = float(np.exp(notes - top).sum())
-        notes -= np.float32(np.log(after / before))

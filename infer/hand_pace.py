@@ -16,13 +16,11 @@ that one, what it is hurried more by playing both.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from saberlm.eval.playability_swings import EBPM_SECONDS
-from saberlm.infer.hand_balance import SWING_TICKS
+from saberlm.infer.hands import HANDS, NOTES, SWING_TICKS, hand_of, share_out
 from saberlm.prompts import vocab as v
 
 USUAL_EBPM = {"Easy": 79.0, "Normal": 93.0, "Hard": 116.0, "Expert": 128.0, "ExpertPlus": 127.0}
@@ -34,10 +32,6 @@ LEAST_NPS = 0.5
 """Below it a map is taken as this slow."""
 
 Floats = npt.NDArray[np.float32]
-
-_NOTES = v.block_range("note")
-_HAND = len(_NOTES) // 2
-_HANDS = [slice(_NOTES.start + hand * _HAND, _NOTES.start + (hand + 1) * _HAND) for hand in (0, 1)]
 
 
 def usual_ebpm(difficulty: str, nps: float) -> float:
@@ -80,43 +74,27 @@ class HandPace:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         playing = [last == tick for last in self._last]
         if not any(playing):
-            self._share_out(logits, tick)
+            share_out(logits, [-self._cost(tick, last) for last in self._last])
         elif not all(playing):
             second = playing.index(False)
             first = self._cost(tick, self._before[1 - second])
             own = self._cost(tick, self._last[second])
             both = max(0.0, own - first) + self._hurry_after(tick, second)
-            logits[_HANDS[second]] -= np.float32(both)
+            logits[HANDS[second]] -= np.float32(both)
 
     def say(self, token: int, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
-        if token not in _NOTES:
+        if token not in NOTES:
             return
         if tick != self._tick:
             self._tick, self._before = tick, list(self._last)
-        self._last[(token - _NOTES.start) // _HAND] = tick
+        self._last[hand_of(token)] = tick
 
     def _cost(self, tick: int, last: int | None) -> float:
         """Nats that a swing of a hand costs at ``tick``, its last note at ``last``."""
         if last is None or tick - last >= len(self._nats):
             return 0.0
         return float(self._nats[tick - last])
-
-    def _share_out(self, logits: Floats, tick: int) -> None:
-        """Move the chance of the moment's first note from the hurried hand to the other."""
-        costs = [self._cost(tick, last) for last in self._last]
-        if costs[0] == costs[1]:
-            return
-        notes = logits[_NOTES.start : _NOTES.stop]
-        top = notes.max()
-        if not np.isfinite(top):
-            return
-        before = math.log(float(np.exp(notes - top).sum()))
-        for hand, cost in zip(_HANDS, costs, strict=True):
-            logits[hand] -= np.float32(cost)
-        moved = notes.max()
-        after = float(moved - top) + math.log(float(np.exp(notes - moved).sum()))
-        notes += np.float32(before - after)
 
     def _hurry_after(self, tick: int, second: int) -> float:
         """What playing both hands at ``tick`` costs at the next moment of the plan."""

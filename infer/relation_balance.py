@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from saberlm.eval.note_arrays import NUM_DIRECTIONS
 from saberlm.eval.relations import (
-    CELLS,
     DIRECTION_CLASS,
     DISTANCE_CLASS,
     PLACE_CLASS,
@@ -27,7 +26,7 @@ from saberlm.eval.relations import (
     time_class,
 )
 from saberlm.infer.class_balance import ClassBalance
-from saberlm.infer.hand_balance import SWING_TICKS
+from saberlm.infer.hands import HAND_NOTES, HANDS, NOTES, SWING_TICKS
 from saberlm.prompts import vocab as v
 
 MOST_WITHIN = 1.0
@@ -36,10 +35,7 @@ goes ill with the first hand, the second had better not play than break parity."
 
 Floats = npt.NDArray[np.float32]
 
-_NOTES = v.block_range("note")
-_HAND = len(_NOTES) // 2
-_CELL, _DIRECTION = np.divmod(np.arange(_HAND), NUM_DIRECTIONS)
-assert _HAND == CELLS * NUM_DIRECTIONS
+_CELL, _DIRECTION = np.divmod(np.arange(HAND_NOTES), NUM_DIRECTIONS)
 
 
 class RelationBalance:
@@ -67,8 +63,7 @@ class RelationBalance:
         for hand in (0, 1):
             if firsts[hand] is not None:
                 continue
-            start = _NOTES.start + hand * _HAND
-            own = logits[start : start + _HAND]
+            own = logits[HANDS[hand]]
             other, last = firsts[1 - hand], self._before(hand, tick)
             moved = own
             if last is not None and tick - last[0] > SWING_TICKS:
@@ -81,9 +76,9 @@ class RelationBalance:
 
     def say(self, token: int, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
-        if token not in _NOTES:
+        if token not in NOTES:
             return
-        hand, cut = divmod(token - _NOTES.start, _HAND)
+        hand, cut = divmod(token - NOTES.start, HAND_NOTES)
         if tick != self._tick:
             self._close()
             self._tick, self._first = tick, [None, None]

@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 
-from saberlm.infer.cut_balance import NUM_CUTS
-from saberlm.prompts import vocab as v
+from saberlm.infer.hands import HANDS, NOTES
 
-NOTES = v.block_range("note")
-HANDS = [slice(NOTES.start + i * NUM_CUTS, NOTES.start + (i + 1) * NUM_CUTS) for i in (0, 1)]
+__all__ = ["HANDS", "NOTES", "check_hands_keep_their_mass"]
 
 
 def check_hands_keep_their_mass(before: np.ndarray, after: np.ndarray) -> None:
