@@ -21,6 +21,9 @@ MOST = 2.5
 USUAL_SHARE = 0.2
 """Of moments at which both hands play (human train maps of Normal to Expert+: .19 to .22)."""
 
+ASKED_SHARE = 0.4
+"""The same where the style asks for doubles: maps that are called so have .36 or more
+(`saberlm.prompts.descriptors`)."""
 HOLD = 8.0
 """Nats for each that doubles are too frequent by."""
 MEMORY_MOMENTS = 128.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +18,7 @@ from saberlm.infer.block_shift import BlockShift
 from saberlm.infer.constraints import forbidden_tokens
 from saberlm.infer.cut_balance import CutBalance, balanced_shares
 from saberlm.infer.density import DEFAULT_NPS, DensityControl
-from saberlm.infer.emphasis import EmphasisBias
+from saberlm.infer.emphasis import ASKED_SHARE, EmphasisBias
 from saberlm.infer.hand_balance import HandBalance
 from saberlm.infer.hand_pace import HandPace, usual_ebpm
 from saberlm.infer.hazard import BarHazard
@@ -187,8 +187,9 @@ class Row:
         own += [AmountBias(kind, a_bar, memory) for kind, a_bar in sorted(rates.items())]
         if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
             heard = request.onset_logits[:, 0].float().cpu().numpy()
-            free = given or "doubles" in words_of(request.conditions.style)
-            share = None if free else self.rhythm.per_onset - 1
+            share = None if given else self.rhythm.per_onset - 1
+            if "doubles" in words_of(request.conditions.style):
+                share = ASKED_SHARE
             own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis, share))
         if params.hand_pace > 0 and not self._lights_only:
             own.append(self._hand_pace())
@@ -209,6 +210,8 @@ class Row:
             rest_ticks = RESET_SECONDS * bpm / 60 * v.TICKS_PER_BEAT
             held.append(TurnBalance(turns, params.turn_balance, rest_ticks))
         if params.relation_balance > 0 and relations is not None:
+            if "jumps" in words_of(request.conditions.style):
+                relations = replace(relations, moves=np.zeros_like(relations.moves))
             held.append(RelationBalance(relations, bpm, params.relation_balance))
             held.append(HandBalance(relations, bpm, params.relation_balance))
         return held
