@@ -1,7 +1,7 @@
 """The palette of a show: which lamps it uses, and how it switches them.
 
 Mappers' shows differ much in both: some fade everything, some flash, some switch on and off; nano's
-were all alike, three quarters of them fades (`finetune/EXPERIMENTS.md` 51). So a level draws the
+were all alike, three quarters of them fades (`finetune/EXPERIMENTS.md` 52). So a level draws the
 palette of one of the train maps, and its light events are held to it: how often each type of event
 comes, and each value of the lamps' (`saberlm.infer.class_balance`). The palettes ship with the
 package as shares (``python -m saberlm.scripts.light_rates``); they say nothing of when.

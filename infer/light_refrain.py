@@ -2,11 +2,11 @@
 
 Mappers make a show of loops: half of the lit bars of their median map repeat an earlier bar's
 lights, mostly one, two or four bars back or where the song sounded the same; sampled event by
-event, 4 % do (`finetune/EXPERIMENTS.md` 51). So a row that lights given notes decides ahead which
+event, 4 % do (`finetune/EXPERIMENTS.md` 52). So a row that lights given notes decides ahead which
 bars repeat which: a Markov chain whose chances are those of human maps
 (``python -m saberlm.scripts.light_rates``). Only bars whose notes lie at much the same moments are
-repeated, so that lights stay on the notes; since maps made here have fewer such bars, what is left
-of them repeats `EAGERNESS` times as often.
+repeated, so that lights stay on the notes; maps made here have fewer such bars, so these begin to
+repeat `EAGERNESS` times as often.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ LEAST_ALIKE = 0.7
 LEAST_SHARED = 0.7
 """Of the moments of the notes of both bars together, those that both have."""
 EAGERNESS = 3.0
+"""Times as often as mappers' bars those begin to repeat that may."""
 LEAST_LIT = 3
 """A bar with fewer lamps switched on is not repeated: it may be a pause."""
 
