@@ -8,6 +8,8 @@ import torch
 from saberlm.infer.density import DensityControl, solve_bias
 from saberlm.infer.engine import Engine, MapRequest, SongEncoding
 from saberlm.infer.engine_row import Row
+from saberlm.infer.light_density import LIT
+from saberlm.infer.light_refrain import LEAST_LIT
 from saberlm.infer.row_sampler import LIVE
 from saberlm.infer.sampling import PRESETS, SamplingParams
 from saberlm.infer.torch_decoder import TorchDecoder
@@ -237,10 +239,10 @@ def test_bars_that_stand_are_fed_on_as_they_would_be_anew(
     given = [[v.OFFSETS["position"] + 24 * bar, v.OFFSETS["note"] + 20] for bar in range(4)]
     engine = Engine(tiny_model, context_bars=context_bars)
     amid = replace(request(9, 3), fixed={0: given[0], 3: given[1], 4: given[2], 7: given[3]})
-    lit = replace(request(24, 4), density=None, context=lights_context([given[0]] * 24))
-    rows = [Row(0, lit, PARAMS)]
+    asked = replace(request(24, 4), density=None, context=lights_context([given[0]] * 24))
+    rows = [Row(0, asked, PARAMS)]
     assert rows[0]._repeats
-    along = engine.generate([amid, lit], PARAMS)
+    along = engine.generate([amid, asked], PARAMS)
     original = Row.give_bar
 
     def anew(row: Row, tokens: Any) -> None:
@@ -248,13 +250,18 @@ def test_bars_that_stand_are_fed_on_as_they_would_be_anew(
         row.past_fed = False
 
     monkeypatch.setattr(Row, "give_bar", anew)
-    again = engine.generate([amid, lit], PARAMS)
+    again = engine.generate([amid, asked], PARAMS)
     assert [one.bars for one in along] == [one.bars for one in again]
     assert along[0].bars[4] == given[2]
-    repeated = [bar for bar, source in rows[0]._repeats.items() if len(along[1].bars[source]) > 8]
-    assert all(along[1].bars[bar] == along[1].bars[rows[0]._repeats[bar]] for bar in repeated)
-    off = engine.generate([lit], replace(PARAMS, light_refrain=False))[0]
-    assert off.bars != along[1].bars
+    shows = along[1].bars
+    lit = {
+        bar: sum(token in LIT for token in tokens) >= LEAST_LIT for bar, tokens in enumerate(shows)
+    }
+    repeats = {bar: source for bar, source in rows[0]._repeats.items() if lit[source]}
+    assert all(shows[bar] == shows[source] for bar, source in repeats.items())
+    off = engine.generate([asked], replace(PARAMS, light_refrain=False))[0]
+    assert repeats
+    assert off.bars != shows
 
 
 def test_bars_are_capped(engine: Engine) -> None:
