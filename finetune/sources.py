@@ -6,10 +6,13 @@ import hashlib
 import json
 import tarfile
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from saberlm.prompts.beatmap import Level
 from saberlm.prompts.header import MAX_MAPPER_CHARACTERS
+from saberlm.prompts.mapfile import read_level
 
 VALID_PERCENT = 10
 MIN_MAPS_OF_A_MAPPER = 5
@@ -53,6 +56,19 @@ def find_sources(maps_dir: Path, work_dir: Path) -> list[MapSource]:
             f"expected level folders, zips or a manifest.jsonl in {maps_dir}, found none of them"
         )
     return sources
+
+
+def read_levels(sources: Sequence[MapSource]) -> Iterator[tuple[MapSource, Level]]:
+    """The sources' levels, with a progress bar; those that cannot be read are passed over (the data
+    build counts and names them)."""
+    from tqdm import tqdm
+
+    for source in tqdm(sources, desc="levels", unit="song", disable=not sources):
+        try:
+            level = read_level(source.level)
+        except (ValueError, OSError):
+            continue
+        yield source, level
 
 
 def _from_manifest(manifest: Path, work_dir: Path) -> list[MapSource]:

@@ -21,6 +21,15 @@ MOST_LOSS, MOST_GAIN = 4.0, 0.5
 Floats = npt.NDArray[np.float32]
 
 
+def kept_mass(before: Floats, after: Floats) -> np.float32:
+    """What added to the logits ``after`` brings their chance back to that of ``before``; 0 where
+    nothing has any."""
+    top = before.max()
+    if not np.isfinite(top):
+        return np.float32(0)
+    return np.float32(np.log(np.exp(before - top).sum() / np.exp(after - top).sum()))
+
+
 class ClassBalance:
     """Holds classes to shares.
 

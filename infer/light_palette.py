@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saberlm.eval.counts import LAMP_TYPES
-from saberlm.infer.class_balance import ClassBalance
+from saberlm.infer.class_balance import ClassBalance, kept_mass
 from saberlm.prompts import vocab as v
 
 SHIPPED = Path(__file__).parent / "pretrained" / "light" / "palettes.json"
@@ -136,12 +136,8 @@ class LightPalette:
     def adjust(self, logits: Floats, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         own = logits[_IDS]
-        top = own.max()
-        if not np.isfinite(top):
-            return
         moved = own + self._nats
-        before, after = np.exp(own - top).sum(), np.exp(moved - top).sum()
-        logits[_IDS] = moved + np.float32(np.log(before / after))
+        logits[_IDS] = moved + kept_mass(own, moved)
 
     def say(self, token: int, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
@@ -153,4 +149,4 @@ class LightPalette:
             if classes[place] >= 0:
                 held.say(int(classes[place]))
             nats += np.append(held.nats, 0)[classes]  # -1, no class, gains nothing
-        self._nats = nats.astype(np.float32)
+        self._nats = nats

@@ -25,7 +25,7 @@ from saberlm.eval.relations import (
     Relations,
     time_class,
 )
-from saberlm.infer.class_balance import ClassBalance
+from saberlm.infer.class_balance import ClassBalance, kept_mass
 from saberlm.infer.hands import HAND_NOTES, HANDS, NOTES, SWING_TICKS
 from saberlm.prompts import vocab as v
 
@@ -69,7 +69,7 @@ class RelationBalance:
             if last is not None and tick - last[0] > SWING_TICKS:
                 moves = self._moves[time_class((tick - last[0]) * self._tick_seconds)]
                 moved = own + moves.nats[DISTANCE_CLASS[last[1] // NUM_DIRECTIONS]][_CELL]
-                moved = moved + _mass_between(own, moved)
+                moved = moved + kept_mass(own, moved)
             if other is not None:
                 moved = _as_second(moved, self._beside(other, hand))
             own[:] = moved
@@ -120,12 +120,4 @@ def _as_second(own: Floats, nats: Floats) -> Floats:
     """A second hand's logits: as likely in all as with all of ``nats``, of which cuts lose no more
     than `MOST_WITHIN` against each other."""
     moved = own + np.maximum(nats, -MOST_WITHIN)
-    return moved + _mass_between(own + nats, moved)
-
-
-def _mass_between(before: Floats, after: Floats) -> np.float32:
-    """What brings the chance of ``after`` back to that of ``before``."""
-    top = before.max()
-    if not np.isfinite(top):
-        return np.float32(0)
-    return np.float32(np.log(np.exp(before - top).sum() / np.exp(after - top).sum()))
+    return moved + kept_mass(own + nats, moved)

@@ -42,8 +42,9 @@ class SamplingParams:
     how strongly cells and cuts are held to how often mappers use them
     (`saberlm.infer.cut_balance`; 0 not at all) and ``turn_balance`` the turns from one to the next
     of a hand (`saberlm.infer.turn_balance`; nothing without the other), ``relation_balance``
-    how strongly what both hands do at once, and how far a hand moves, is held to the same
-    (`saberlm.infer.relation_balance`; nothing without the first). ``hand_pace`` is how
+    how strongly what both hands do at once, how far a hand moves and which hand swings after which
+    are held to the same (`saberlm.infer.relation_balance`, `saberlm.infer.hand_balance`; nothing
+    without the first). ``hand_pace`` is how
     strongly a hand is spared that would have to swing faster than mappers' do
     (`saberlm.infer.hand_pace`; nats for each factor of e, 0 not at all).
     ``light_balance`` is how strongly a show's density is held to what its level draws from

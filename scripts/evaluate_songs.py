@@ -39,7 +39,7 @@ from saberlm.eval.style import StyleReference
 from saberlm.eval.timing import Floats, unique_onsets
 from saberlm.finetune.held_out import HeldOutSong, read_held_out
 from saberlm.finetune.retime import retime
-from saberlm.finetune.sources import MapSource
+from saberlm.finetune.sources import MapSource, read_levels
 from saberlm.infer.engine import Engine, SongEncoding
 from saberlm.infer.lighting import generate_lit, make_passes
 from saberlm.infer.njs import choose_njs, peak_swings
@@ -58,7 +58,6 @@ from saberlm.infer.tempo import estimate_tempo
 from saberlm.prompts.beatmap import DIFFICULTIES, Beatmap
 from saberlm.prompts.grid import FittedGrid
 from saberlm.prompts.header import Conditions
-from saberlm.prompts.mapfile import read_level
 from saberlm.prompts.tempo import TempoMap
 from saberlm.prompts.vanilla import vanilla
 from saberlm.scripts.evaluate_maps import KeptMaps, MadeMaps, write_text
@@ -388,14 +387,8 @@ def read_songs(
 
 def read_train_maps(sources: Sequence[MapSource]) -> TrainMaps:
     """All playable train maps, by difficulty and as an index of their patterns."""
-    from tqdm import tqdm
-
     found: list[tuple[str, str, Beatmap, TempoMap]] = []
-    for source in tqdm(sources, desc="train maps", unit="song", disable=not sources):
-        try:
-            level = read_level(source.level)
-        except (ValueError, OSError):
-            continue  # the data build counts and names them
+    for source, level in read_levels(sources):
         for one in level.difficulties:
             beatmap = vanilla(one.beatmap)[0]
             if beatmap.color_notes:

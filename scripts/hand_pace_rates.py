@@ -63,24 +63,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _read(folder: Path, work: Path) -> list[MapPace]:
-    """The train maps' paces; levels that cannot be read are passed over (the data build names
-    them)."""
-    from tqdm import tqdm
-
+    """The train maps' paces."""
     from saberlm.eval.playability_scene import Scene
     from saberlm.eval.playability_swings import EBPM_SECONDS
-    from saberlm.finetune.sources import find_sources
-    from saberlm.prompts.mapfile import read_level
+    from saberlm.finetune.sources import find_sources, read_levels
     from saberlm.prompts.tempo import TempoMap
     from saberlm.prompts.vanilla import vanilla
 
     found = []
     sources = [one for one in find_sources(folder, work) if one.split == "train"]
-    for source in tqdm(sources, unit="song", disable=not sys.stderr.isatty()):
-        try:
-            level = read_level(source.level)
-        except (ValueError, OSError):
-            continue
+    for _, level in read_levels(sources):
         for one in level.difficulties:
             beatmap = vanilla(one.beatmap)[0]
             scene = Scene(beatmap, TempoMap(level.info.bpm, beatmap.bpm_events), one.name)

@@ -97,22 +97,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("maps", type=Path, metavar="MAPS", help="levels, or a manifest")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="default: the package's own")
     args = parser.parse_args(argv)
-    from tqdm import tqdm
-
-    from saberlm.finetune.sources import find_sources
+    from saberlm.finetune.sources import find_sources, read_levels
     from saberlm.infer.light_palette import SHIPPED
     from saberlm.infer.light_refrain import BEGINS
-    from saberlm.prompts.mapfile import read_level
 
     begins, goes = Counter[int](), Counter[int]()
     palettes, shows = [], 0
     with tempfile.TemporaryDirectory() as scratch:
         sources = [one for one in find_sources(args.maps, Path(scratch)) if one.split == "train"]
-        for source in tqdm(sources, unit="song", disable=not sys.stderr.isatty()):
-            try:
-                level = read_level(source.level)
-            except (ValueError, OSError):
-                continue  # the data build counts and names them
+        for _, level in read_levels(sources):
             lit = [one.beatmap for one in level.difficulties]
             lit = [one for one in lit if len(one.lights) >= LEAST_EVENTS]
             if not lit:

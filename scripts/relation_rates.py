@@ -26,22 +26,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("maps", type=Path, metavar="MAPS", help="levels, or a manifest")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="default: the package's own")
     args = parser.parse_args(argv)
-    from tqdm import tqdm
-
     from saberlm.eval.relations import SHIPPED, relations_of, write_usual_relations
-    from saberlm.finetune.sources import find_sources
+    from saberlm.finetune.sources import find_sources, read_levels
     from saberlm.prompts.beatmap import DIFFICULTIES
-    from saberlm.prompts.mapfile import read_level
     from saberlm.prompts.tempo import TempoMap
 
     found: dict[str, list[Relations]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         sources = [one for one in find_sources(args.maps, Path(scratch)) if one.split == "train"]
-        for source in tqdm(sources, unit="song", disable=not sys.stderr.isatty()):
-            try:
-                level = read_level(source.level)
-            except (ValueError, OSError):
-                continue  # the data build counts and names them
+        for _, level in read_levels(sources):
             for one in level.difficulties:
                 tempo = TempoMap(level.info.bpm, one.beatmap.bpm_events)
                 found.setdefault(one.name, []).append(relations_of(one.beatmap, tempo))
