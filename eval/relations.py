@@ -3,8 +3,9 @@
 What a map holds of each cut says nothing of how its cuts go together. Mappers mostly send both
 hands the same way at once, a fast hand not far, and a hand again when there is time; what share of
 a map's **doubles** (a moment with notes of both hands), **moves** (from a swing of a hand to its
-next) and **turns** (which hands swing after which) is of which class is counted here. Classes do
-not change when a map is mirrored. Measured over the train maps
+next), **returns** (whether a hand cuts as it did two swings ago) and **turns** (which hands swing
+after which, and for how many moments they have) is of which class is counted here. Classes do not
+change when a map is mirrored. Measured over the train maps
 (`python -m saberlm.scripts.relation_rates`) they ship with the package.
 """
 
@@ -39,11 +40,15 @@ TIMES = ("under .25 s", "under .4 s", "under .75 s", "longer")
 DISTANCES = ("same cell", "next", "aslant", "far", "across")
 """Of a move: 0, 1, up to 1.5, up to 2.3 or more cells."""
 _DISTANCE_EDGES = (0.5, 1.2, 1.5, 2.3)
+RETURNS = ("cut", "direction", "neither")
+"""Of a swing against the hand's last but one: the same cell and direction, the direction alone."""
 HAND_SECONDS = (0.12, 0.18, 0.25, 0.4, 0.75)
 """Times from the begin of swings to that of the next that part which hands swing."""
 AFTER_ONE = ("again", "other", "both")
 AFTER_BOTH = ("one", "both")
 """Which hands swing after one hand, and after both."""
+HAND_RUNS = 4
+"""Moments in a row that the same hands have swung: 1, 2, 3, and 4 or more."""
 CELLS = NUM_COLUMNS * NUM_ROWS
 SHIPPED = Path(__file__).parent / "pretrained" / "style" / "relations.json"
 
@@ -88,36 +93,45 @@ DISTANCE_CLASS = _table(CELLS, _distance_class)
 @dataclass(frozen=True, eq=False)
 class Relations:
     """Counts by class: ``directions`` ``(7,)`` and ``places`` ``(15,)`` of doubles, ``moves`` ``(4,
-    5)`` by time and distance, ``after_one`` ``(6, 3)`` and ``after_both`` ``(6, 2)`` by time."""
+    5)`` by time and distance, ``returns`` ``(4, 3)`` by time, ``after_one`` ``(6, 4, 3)`` and
+    ``after_both`` ``(6, 4, 2)`` by time and run."""
 
     directions: Counts
     places: Counts
     moves: Counts
+    returns: Counts
     after_one: Counts
     after_both: Counts
 
     def to_dict(self) -> dict[str, object]:
         """The counts by the names of their classes, as plain JSON values."""
         moves = zip(TIMES, self.moves.tolist(), strict=True)
+        returns = zip(TIMES, self.returns.tolist(), strict=True)
         return {
             "double_directions": dict(zip(DIRECTIONS, self.directions.tolist(), strict=True)),
             "double_places": dict(zip(PLACES, self.places.tolist(), strict=True)),
             "moves": {time: dict(zip(DISTANCES, row, strict=True)) for time, row in moves},
-            "after_one": dict(zip(AFTER_ONE, self.after_one.sum(0).tolist(), strict=True)),
-            "after_both": dict(zip(AFTER_BOTH, self.after_both.sum(0).tolist(), strict=True)),
+            "returns": {time: dict(zip(RETURNS, row, strict=True)) for time, row in returns},
+            "after_one": dict(zip(AFTER_ONE, self.after_one.sum((0, 1)).tolist(), strict=True)),
+            "after_both": dict(zip(AFTER_BOTH, self.after_both.sum((0, 1)).tolist(), strict=True)),
         }
 
     def metrics(self) -> dict[str, float | None]:
         """The shares that tell most, flat; None where there is nothing to count. ``double:*`` are
-        of doubles by direction, ``move:fast_far`` of moves in under .4 s those beyond a knight's
-        leap."""
+        of doubles by direction, ``double:goes_on`` of doubles (but the last) those that another
+        follows; ``move:fast_far`` of moves in under .4 s those beyond a knight's leap,
+        ``move:fast_return`` those back to the last cut but one."""
         doubles, fast = self.directions.sum(), self.moves[:2].sum()
         way = dict(zip(DIRECTIONS, self.directions.tolist(), strict=True))
         far = self.moves[:2, DISTANCES.index("across")].sum()
+        again, fast_again = self.after_both.sum((0, 1)), self.returns[:2].sum()
+        back = self.returns[:2, RETURNS.index("cut")].sum()
         return {
             "double:same_way": way["same"] / float(doubles) if doubles else None,
             "double:opposite": way["opposite"] / float(doubles) if doubles else None,
+            "double:goes_on": float(again[1] / again.sum()) if again.sum() else None,
             "move:fast_far": float(far / fast) if fast else None,
+            "move:fast_return": float(back / fast_again) if fast_again else None,
         }
 
 
@@ -137,29 +151,42 @@ def relations_of(beatmap: Beatmap, tempo: TempoMap) -> Relations:
             places[PLACE_CLASS[_cell(left), _cell(right)]] += 1
             seen.add(beat)
     moves = np.zeros((len(TIMES), len(DISTANCES)))
+    returns = np.zeros((len(TIMES), len(RETURNS)))
     for swings in hands:
-        for first, then in pairwise(swings):
+        for k, (first, then) in enumerate(pairwise(swings)):
             seconds = tempo.to_seconds(then[0].beat) - tempo.to_seconds(first[-1].beat)
-            moves[time_class(seconds), DISTANCE_CLASS[_cell(first[-1]), _cell(then[0])]] += 1
-    return Relations(directions, places, moves, *_turns(hands, tempo))
+            time = time_class(seconds)
+            moves[time, DISTANCE_CLASS[_cell(first[-1]), _cell(then[0])]] += 1
+            if k:
+                returns[time, _return_class(swings[k - 1][0], then[0])] += 1
+    return Relations(directions, places, moves, returns, *_turns(hands, tempo))
+
+
+def _return_class(earlier: ColorNote, now: ColorNote) -> int:
+    if earlier.direction != now.direction:
+        return RETURNS.index("neither")
+    return RETURNS.index("cut" if _cell(earlier) == _cell(now) else "direction")
 
 
 def _turns(
     hands: Sequence[Sequence[Sequence[ColorNote]]], tempo: TempoMap
 ) -> tuple[Counts, Counts]:
-    """Which hands begin a swing after which, by time, after one hand and after both."""
+    """Which hands begin a swing after which, by time and run, after one hand and after both."""
     begun: dict[float, set[int]] = {}
     for hand, swings in enumerate(hands):
         for swing in swings:
             begun.setdefault(round(swing[0].beat, 3), set()).add(hand)
-    after_one = np.zeros((len(HAND_SECONDS) + 1, len(AFTER_ONE)))
-    after_both = np.zeros((len(HAND_SECONDS) + 1, len(AFTER_BOTH)))
+    after_one = np.zeros((len(HAND_SECONDS) + 1, HAND_RUNS, len(AFTER_ONE)))
+    after_both = np.zeros((len(HAND_SECONDS) + 1, HAND_RUNS, len(AFTER_BOTH)))
+    run = 1
     for (beat, before), (then, now) in pairwise(sorted(begun.items())):
         time = hand_time_class(tempo.to_seconds(then) - tempo.to_seconds(beat))
         if len(before) == 2:
-            after_both[time, len(now) - 1] += 1
+            after_both[time, run_class(run), len(now) - 1] += 1
         else:
-            after_one[time, 2 if len(now) == 2 else 0 if now == before else 1] += 1
+            again = 2 if len(now) == 2 else 0 if now == before else 1
+            after_one[time, run_class(run), again] += 1
+        run = run + 1 if now == before else 1
     return after_one, after_both
 
 
@@ -181,14 +208,23 @@ def hand_time_class(seconds: float) -> int:
     return int(np.searchsorted(HAND_SECONDS, seconds, side="right"))
 
 
+def run_class(moments: int) -> int:
+    """Which of `HAND_RUNS` it is, the same hands having swung so many moments in a row."""
+    return min(moments, HAND_RUNS) - 1
+
+
 def write_usual_relations(path: Path, counts: Mapping[str, Relations]) -> None:
     """Write the counts of all difficulties as JSON, whole or not at all."""
-    data = {
-        name: {key: value.astype(int).tolist() for key, value in vars(one).items()}
-        for name, one in counts.items()
-    }
+    names = []
+    for name, one in counts.items():
+        rows = [
+            f'  "{key}": {json.dumps(value.astype(int).tolist())}'
+            for key, value in vars(one).items()
+        ]
+        names.append(f' "{name}": {{\n' + ",\n".join(rows) + "\n }")
+    text = "{\n" + ",\n".join(names) + "\n}\n"
     temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 

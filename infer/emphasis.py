@@ -71,7 +71,8 @@ class EmphasisBias:
         logits: of `sureness`.
         planned: of `sureness`.
         nats: for each deviation.
-        share: of moments that doubles are held to; None: to none.
+        share: of moments that doubles are held to, by how often they begin: that a passage of them
+            goes on is `saberlm.infer.hand_balance`'s to say; None: to none.
     """
 
     def __init__(
@@ -88,19 +89,22 @@ class EmphasisBias:
         self._moments, self._doubles = 0.0, 0.0
         self._tick = -1
         self._hands: set[int] = set()
+        self._in_doubles = False  # the moment before was one
 
     def adjust(self, logits: Floats, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         if tick == self._tick and len(self._hands) == 1 and tick < len(self._nats):
             (hand,) = self._hands
-            logits[HANDS[1 - hand]] += self._nats[tick] + self._held()
+            held = 0.0 if self._in_doubles else self._held()
+            logits[HANDS[1 - hand]] += self._nats[tick] + held
 
     def say(self, token: int, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
-        if tick != self._tick:
-            self._tick, self._hands = tick, set()
         if token not in NOTES:
             return
+        if tick != self._tick:
+            self._in_doubles = len(self._hands) == 2
+            self._tick, self._hands = tick, set()
         before = len(self._hands)
         self._hands.add(hand_of(token))
         if not before:

@@ -8,13 +8,18 @@ from map_kit import random_map
 from rule_kit import notes
 
 from saberlm.eval.relations import (
+    AFTER_BOTH,
+    AFTER_ONE,
     CELLS,
     DIRECTION_CLASS,
     DIRECTIONS,
     DISTANCE_CLASS,
     DISTANCES,
+    HAND_RUNS,
+    HAND_SECONDS,
     PLACE_CLASS,
     PLACES,
+    RETURNS,
     TIMES,
     Relations,
     relations_of,
@@ -98,15 +103,53 @@ def test_shares_are_of_what_there_is() -> None:
         (3.3, 0, 2, BLUE, D.UP),
     )
     found = relations_of(made, SECONDS).metrics()
-    assert found == {"double:same_way": 0.75, "double:opposite": 0.25, "move:fast_far": 1.0}
+    assert found == {
+        "double:same_way": 0.75,
+        "double:opposite": 0.25,
+        "double:goes_on": 0.75,  # after three of the four another
+        "move:fast_far": 1.0,
+        "move:fast_return": 0.0,
+    }
     assert set(relations_of(Beatmap(), SECONDS).metrics().values()) == {None}
+
+
+def test_returns_by_time() -> None:
+    made = notes(
+        (0, 2, 0, BLUE, D.DOWN),
+        (0.2, 2, 0, BLUE, D.UP),
+        (0.4, 2, 0, BLUE, D.DOWN),  # back
+        (0.42, 2, 1, BLUE, D.DOWN),  # the same swing
+        (0.8, 1, 0, BLUE, D.UP),  # the way of the last but one, in another cell
+        (1.1, 1, 0, BLUE, D.DOWN_LEFT),
+        (4, 1, 0, BLUE, D.UP),
+        (4.3, 0, 0, RED, D.UP),  # another hand
+    )
+    counts = relations_of(made, SECONDS)
+    expected = np.zeros((len(TIMES), len(RETURNS)))
+    expected[0, RETURNS.index("cut")] = 1
+    expected[1, RETURNS.index("direction")] = 1
+    expected[1, RETURNS.index("neither")] = 1
+    expected[3, RETURNS.index("cut")] = 1
+    assert np.array_equal(counts.returns, expected)
+    assert counts.metrics()["move:fast_return"] == pytest.approx(1 / 3)
+
+
+def test_hands_by_how_long_they_have_swung() -> None:
+    both = [(0, RED), (0, BLUE), (1, RED), (1, BLUE), (2, RED), (2, BLUE)]
+    made = notes(*((b, 1 + h, 0, h, D.DOWN) for b, h in [*both, *((b, RED) for b in range(3, 9))]))
+    counts = relations_of(made, SECONDS)
+    after_both, after_one = counts.after_both.sum(0), counts.after_one.sum(0)
+    assert after_both.tolist() == [[0, 1], [0, 1], [1, 0], [0, 0]]
+    again = [row[AFTER_ONE.index("again")] for row in after_one]
+    assert again == [1, 1, 1, 2]
+    assert after_one.sum() == 5
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_mirrored_map_holds_the_same(seed: int) -> None:
     made = random_map(seed)
     counts, image = (relations_of(one, SECONDS) for one in (made, mirror(made)))
-    for name in ("directions", "places", "moves"):
+    for name in vars(counts):
         assert np.array_equal(getattr(counts, name), getattr(image, name))
     assert counts.directions.sum() > 0
     assert counts.moves.sum() > 0
@@ -134,6 +177,13 @@ def test_what_ships_has_doubles_that_go_the_same_way(difficulty: str) -> None:
     assert usual.moves.shape == (len(TIMES), len(DISTANCES))
     assert usual.directions.argmax() == DIRECTIONS.index("same")
     assert (usual.moves.sum(1) > 0).all()
+    assert usual.returns.shape == (len(TIMES), len(RETURNS))
+    runs = (len(HAND_SECONDS) + 1, HAND_RUNS)
+    assert usual.after_one.shape == (*runs, len(AFTER_ONE))
+    assert usual.after_both.shape == (*runs, len(AFTER_BOTH))
+    on = usual.after_both.sum(0)
+    goes_on = on[:, 1] / on.sum(1)
+    assert goes_on[0] + 0.1 < goes_on[1:].min()  # doubles that have lasted are surer to go on
 
 
 def test_written_counts_come_back(tmp_path: Path) -> None:
@@ -142,7 +192,8 @@ def test_written_counts_come_back(tmp_path: Path) -> None:
     write_usual_relations(path, {"Hard": counts})
     back = usual_relations("Hard", path)
     assert isinstance(back, Relations)
-    assert np.array_equal(back.moves, counts.moves)
+    for name, value in vars(counts).items():
+        assert np.array_equal(getattr(back, name), value)
     assert usual_relations("Expert", path) is None
     assert usual_relations("Hard", tmp_path / "none.json") is None
     assert [one.name for one in tmp_path.iterdir()] == ["relations.json"]

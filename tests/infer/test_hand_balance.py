@@ -73,6 +73,21 @@ def test_both_hands_after_every_single_note_fade() -> None:
     assert moved(bias, tick - 24)[1] < -0.5
 
 
+def test_doubles_that_never_go_on_come_to() -> None:
+    """A third double in a row is asked for more where a second always ended it, and no more than a
+    first: what is held is held by how long a passage has lasted."""
+    bias = balance()
+    both = (RED, BLUE)
+    tick = say(bias, [both, both, (RED,), (BLUE,), (RED,)] * 20 + [both, both])
+    bias.say(RED, tick)
+    third = moved(bias, tick)[1]
+    assert third > 1
+    other = balance()
+    tick = say(other, [both, both, (RED,), (BLUE,), (RED,)] * 20 + [both])
+    other.say(RED, tick)
+    assert moved(other, tick)[1] < third - 1
+
+
 def test_a_swing_that_goes_on_is_no_new_moment() -> None:
     one, other = balance(), balance()
     tick = say(one, [(RED,), (BLUE,)] * 30)

@@ -79,6 +79,22 @@ def test_a_hand_that_always_stays_comes_to_move() -> None:
     assert np.abs(later).max() == 0
 
 
+def test_a_hand_that_never_goes_to_and_fro_comes_to() -> None:
+    bias = balance()
+    ways = (D.DOWN, D.UP, D.LEFT, D.RIGHT)
+    for i in range(80):
+        bias.say(note(1, 1 + i % 3, i % 2, ways[i % 4]), BEAT // 2 * i)
+    # the last but one was 78: column 1, row 0, to the left
+    logits = moved(bias, BEAT // 2 * 80)
+    back, the_way, else_where = (
+        logits[note(1, 1, 0, D.LEFT)],
+        logits[note(1, 1, 0, D.DOWN)],
+        logits[note(1, 1, 0, D.UP)],
+    )
+    assert the_way == pytest.approx(else_where)  # of one cell: only the return tells them apart
+    assert back > the_way + 0.4
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_moves_leave_each_hand_its_mass(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -119,6 +135,19 @@ def test_further_notes_of_a_hand_and_of_its_swing_are_left_alone() -> None:
     assert not moved(bias, tick).any()
     assert not moved(bias, tick + 6)[HANDS[1]].any()
     assert moved(bias, tick + BEAT)[HANDS[1]].any()
+
+
+def test_a_swing_that_goes_on_returns_once() -> None:
+    """Returns are counted from swing to swing, by their first cuts."""
+    one, other = balance(), balance()
+    for i in range(60):
+        cut = note(1, 2, i % 2, D.DOWN if i % 2 else D.UP)
+        one.say(cut, BEAT * i)
+        other.say(cut, BEAT * i)
+        other.say(cut, BEAT * i + 3)
+    assert np.array_equal(*(bias._returns[2].nats for bias in (one, other)))
+    assert one._last_but_one(1, BEAT * 60) == other._last_but_one(1, BEAT * 60)
+    assert one._last_but_one(1, BEAT * 60) == note(1, 2, 0, D.UP) - HANDS[1].start
 
 
 def test_a_hand_that_cannot_play_stays_so() -> None:
