@@ -26,6 +26,7 @@ from saberlm.infer.light_density import LIT, LightDensity, wanted_a_beat
 from saberlm.infer.light_limit import LightLimit
 from saberlm.infer.light_palette import LightPalette, drawn_palette
 from saberlm.infer.light_refrain import LEAST_LIT, note_moments, plan_light_refrains
+from saberlm.infer.light_steps import plan_light_steps, with_light_steps
 from saberlm.infer.likeness import Echoes, echoes
 from saberlm.infer.motif import MotifMemory
 from saberlm.infer.playability import RowPlayability, check_difficulty
@@ -141,7 +142,9 @@ class Row:
         self._lights_only = request.context is not None and request.context.task == "lights"
         # a whole show, and not one that stands partly
         self._own_show = self._lights_only and not (request.fixed or request.around)
-        self._repeats = self._light_refrains() if self._own_show and params.light_refrain else {}
+        self._heard, self._repeats = request.onset_logits, dict[int, int]()
+        if self._own_show:
+            self._plan_show()
         self._forbidden, self._forbidden_late = (
             forbidden_tokens(
                 request.conditions, last_bars=late, lights_only=self._lights_only
@@ -231,18 +234,23 @@ class Row:
             a_beat = request.around["light"] / v.BEATS_PER_SEGMENT
         else:
             a_beat = wanted_a_beat(request.conditions.style, self._level_key())
-        heard = request.onset_logits.float().cpu().numpy()
+        heard = self._heard.float().cpu().numpy()
         return LightDensity(a_beat, heard, self.params.light_balance)
 
-    def _light_refrains(self) -> dict[int, int]:
-        """Which bars take the lights of which earlier ones."""
-        request = self.request
+    def _plan_show(self) -> None:
+        """Decide which bars keep a step of their own, and which take the lights of which."""
+        request, params = self.request, self.params
         assert request.context is not None
-        moments = [
-            note_moments(request.context.bars.get(bar, ())) for bar in range(request.num_bars)
-        ]
-        chance = np.random.default_rng([request.seed, 29])
-        return plan_light_refrains(moments, request.song.echoes, chance)
+        bars, echoes = request.context.bars, request.song.echoes
+        moments = [note_moments(bars.get(bar, ())) for bar in range(request.num_bars)]
+        if params.light_steps:
+            steps = plan_light_steps(moments, echoes, np.random.default_rng([request.seed, 31]))
+            self._heard = with_light_steps(self._heard, steps)
+            for bar, step in steps.items():
+                moments[bar] = list(range(0, v.TICKS_PER_SEGMENT, step))
+        if params.light_refrain:
+            chance = np.random.default_rng([request.seed, 29])
+            self._repeats = plan_light_refrains(moments, echoes, chance)
 
     def _level_key(self) -> list[int]:
         """What difficulties of a level share (`saberlm.infer.pipeline.seed_of`), others hardly."""
@@ -303,7 +311,7 @@ class Row:
 
     def _onset_logits(self, ticks: slice) -> Floats:
         """The head's logits of a bar, ``(192, 2)``, those of notes as the rhythm has them."""
-        logits: Floats = self.request.onset_logits[ticks].float().cpu().numpy().copy()
+        logits: Floats = self._heard[ticks].float().cpu().numpy().copy()
         if self.rhythm is not None:
             logits[:, 0] = self.rhythm.note_logits(ticks).cpu().numpy()
         return logits

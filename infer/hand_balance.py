@@ -27,7 +27,7 @@ from saberlm.infer.hands import HANDS, NOTES, SWING_TICKS, hand_of, share_out
 from saberlm.prompts import vocab as v
 
 Floats = npt.NDArray[np.float32]
-MOST_ON = 1.5
+MOST_ON = 3.0
 """Nats that a double after doubles gains at most: passages are rare, and are to go on."""
 
 _AGAIN, _OTHER, _TOO = (AFTER_ONE.index(name) for name in ("again", "other", "both"))
@@ -49,7 +49,7 @@ class HandBalance:
             [ClassBalance(row, strength) for row in rows] for rows in usual.after_one
         ]
         self._after_both = [
-            [ClassBalance(row, strength, most_gain=MOST_ON) for row in rows]
+            [ClassBalance(row, strength, prior=6.0, most_gain=MOST_ON) for row in rows]
             for rows in usual.after_both
         ]
         self._tick = -1  # of the moment at hand, and the hands that began a swing there

@@ -49,8 +49,9 @@ class SamplingParams:
     (`saberlm.infer.hand_pace`; nats for each factor of e, 0 not at all).
     ``light_balance`` is how strongly a show's density is held to what its level draws from
     mappers' (`saberlm.infer.light_density`; 0 not at all), ``light_palette`` the same of its lamps
-    and what they do (`saberlm.infer.light_palette`), and ``light_refrain`` says whether bars may
-    take the lights of earlier ones (`saberlm.infer.light_refrain`).
+    and what they do (`saberlm.infer.light_palette`); ``light_refrain`` says whether bars may take
+    the lights of earlier ones (`saberlm.infer.light_refrain`), ``light_steps`` whether they may
+    keep a step of their own (`saberlm.infer.light_steps`).
     ``taste`` is how far levels differ in what they are held to (`saberlm.infer.style_words`; 1 as
     far as mappers). ``emphasis`` is how far doubles follow what the tower is surest of
     (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
@@ -82,6 +83,7 @@ class SamplingParams:
     light_balance: float = 4.0
     light_palette: float = 3.0
     light_refrain: bool = True
+    light_steps: bool = True
     taste: float = 0.5
     emphasis: float = 1.5
     max_segment_tokens: int = 400

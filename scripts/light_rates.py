@@ -1,7 +1,8 @@
 """How mappers light, counted for the package: ``python -m saberlm.scripts.light_rates MAPS``.
 
-Prints how often a bar's lights repeat those of an earlier bar (`saberlm.infer.light_refrain`), and
-writes the shows' palettes (`saberlm.infer.light_palette`; ``--out`` elsewhere than the package).
+Prints how often a bar's lights repeat those of an earlier bar (`saberlm.infer.light_refrain`) and
+how often they keep a step of their own (`saberlm.infer.light_steps`), and writes the shows'
+palettes (`saberlm.infer.light_palette`; ``--out`` elsewhere than the package).
 MAPS is a folder of levels or one with a manifest; counted is the hardest difficulty of each train
 level that has `LEAST_EVENTS` lights, its bars that have `LEAST_A_BAR`, and palettes of those with
 `DENSITIES` events a beat.
@@ -14,12 +15,19 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from saberlm.prompts.beatmap import Beatmap
+
+STEP_SHARE, NOTES_SHARE = 0.75, 0.8
+"""Of a bar's steps from lamp to lamp, those of one length for the bar to keep it; of its lamps and
+of its notes, those at one moment with the other for the bar to follow its notes instead."""
+
+TICKS_A_BEAT, BAR_TICKS = 48, 192
 
 Lights = Collection[tuple[int, int, int]]
 """Of a bar: tick in twelfths of a beat, type and value."""
@@ -72,6 +80,72 @@ def count_repeats(
             begins[back] += 1
 
 
+def step_of(lamps: Sequence[int], notes: Sequence[int], steps: Sequence[int]) -> int | None:
+    """The step that a bar's lamps keep, None if none or if they follow its notes.
+
+    Args:
+        lamps: ticks in the bar at which lamps change, rising.
+        notes: the same of its notes.
+        steps: lengths that are told apart, in ticks.
+    """
+    gaps = [then - one for one, then in pairwise(lamps)]
+    both = len({*lamps} & {*notes})
+    if both >= NOTES_SHARE * max(len(lamps), len(notes)) or not gaps:
+        return None
+    ((step, times),) = Counter(gaps).most_common(1)
+    long = lamps[-1] - lamps[0] >= BAR_TICKS // 2
+    return step if step in steps and long and times >= STEP_SHARE * len(gaps) else None
+
+
+def count_steps(
+    beatmap: Beatmap,
+    steps: Sequence[int],
+    edges: Sequence[float],
+    begins: Counter[tuple[int, int]],
+    goes: Counter[int],
+) -> None:
+    """Add a show to the counts.
+
+    Args:
+        beatmap: its notes and lights.
+        steps: of `step_of`.
+        edges: of a bar's moments with notes against their mean, that part classes of bars.
+        begins: by class and step, bars that begin to keep one; by class and 0, all that might.
+        goes: by step, bars that go on with that of the bar before; its negative: all that might.
+    """
+    from saberlm.eval.counts import LAMP_TYPES
+
+    lamps, notes = (
+        _by_bar(one.beat for one in some)
+        for some in ((x for x in beatmap.lights if x.type in LAMP_TYPES), beatmap.color_notes)
+    )
+    if not notes:
+        return
+    mean = sum(map(len, notes.values())) / len(notes)
+    before = None
+    for bar in range(min(notes), max(notes) + 1):
+        here = notes.get(bar, [])
+        kind = sum(len(here) / mean >= edge for edge in edges)
+        step = step_of(lamps.get(bar, []), here, steps)
+        if before is not None:
+            goes[-before] += 1
+            goes[before] += step == before
+        if before is None or step != before:
+            begins[kind, 0] += 1
+            if step is not None:
+                begins[kind, step] += 1
+        before = step
+
+
+def _by_bar(beats: Iterable[float]) -> dict[int, list[int]]:
+    """Ticks in the bar of what is at these beats, rising, by bar."""
+    found: dict[int, set[int]] = {}
+    for beat in beats:
+        bar, tick = divmod(round(beat * TICKS_A_BEAT), BAR_TICKS)
+        found.setdefault(bar, set()).add(tick)
+    return {bar: sorted(ticks) for bar, ticks in found.items()}
+
+
 def palette_of(beatmap: Beatmap) -> dict[str, list[float]]:
     """A show's shares, as `saberlm.infer.light_palette.Palette` has them."""
     from saberlm.eval.counts import LAMP_TYPES
@@ -100,8 +174,10 @@ def main(argv: list[str] | None = None) -> int:
     from saberlm.finetune.sources import find_sources, read_levels
     from saberlm.infer.light_palette import SHIPPED
     from saberlm.infer.light_refrain import BEGINS
+    from saberlm.infer.light_steps import BUSY_EDGES, STEPS
 
     begins, goes = Counter[int](), Counter[int]()
+    step_begins, step_goes = Counter[tuple[int, int]](), Counter[int]()
     palettes, shows = [], 0
     with tempfile.TemporaryDirectory() as scratch:
         sources = [one for one in find_sources(args.maps, Path(scratch)) if one.split == "train"]
@@ -112,6 +188,7 @@ def main(argv: list[str] | None = None) -> int:
                 continue
             shows += 1
             count_repeats(bars_of(lit[-1]), tuple(BEGINS), begins, goes)
+            count_steps(lit[-1], STEPS, BUSY_EDGES, step_begins, step_goes)
             beats = [one.beat for one in lit[-1].lights]
             a_beat = len(beats) / max(max(beats) - min(beats), 1.0)
             if DENSITIES[0] <= a_beat <= DENSITIES[1]:
@@ -129,6 +206,13 @@ def main(argv: list[str] | None = None) -> int:
         begin = begins[one] / max(begins[-1], 1)
         on = f", goes on {goes[one] / max(goes[-one], 1):.2f}" if one else ""
         lines.append(f"{one or 'any other'} back: begins {begin:.3f}{on}")
+    for step in STEPS:
+        chances = [
+            f"{step_begins[kind, step] / max(step_begins[kind, 0], 1):.3f}"
+            for kind in range(len(BUSY_EDGES) + 1)
+        ]
+        goes_on = step_goes[step] / max(step_goes[-step], 1)
+        lines.append(f"steps of {step} ticks: begin {' '.join(chances)}, go on {goes_on:.2f}")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
