@@ -37,12 +37,6 @@ ALIKE_WIDTH = 0.05
 ALIKE_LEAST = float(np.exp(-0.5 / ALIKE_WIDTH))
 """Weight of "nothing is alike": bars half a cosine away count as none."""
 _LOUD_LOGIT = 12.0
-CONTRAST = 1.0
-"""Nats of `with_contrast`: the likeliest ticks alone spread notes more evenly over a song than
-mappers do (`finetune/EXPERIMENTS.md` 54)."""
-CONTRAST_BEATS = 2
-_FEW = 0.1
-_CONTRAST_BOUNDS = -2.5, 1.0
 STREAM_TICKS = TICKS_PER_BEAT // 4
 STREAM_BEATS = 4
 """Over which `with_streams` judges how busy the song is."""
@@ -56,7 +50,6 @@ class RhythmPlan:
         noise: scale of the Gumbel noise on the head's logits, which makes seeds differ; 0: none.
         random: where it is drawn from.
         streams: nats of `with_streams`.
-        contrast: nats of `with_contrast`.
     """
 
     def __init__(
@@ -65,11 +58,9 @@ class RhythmPlan:
         noise: float = 0.0,
         random: np.random.Generator | None = None,
         streams: float = 0.0,
-        contrast: float = CONTRAST,
     ) -> None:
         self.density = density
-        logits = with_contrast(density.logits.double().numpy(), density.base, contrast)
-        logits = with_streams(logits, streams)
+        logits = with_streams(density.logits.double().numpy(), streams)
         if noise > 0:
             random = random or np.random.default_rng(0)
             logits = np.where(
@@ -138,26 +129,6 @@ def joined_with_alike(
     joined = (1 - weights.sum(axis=1, keepdims=True)) * heard + weights @ heard
     out: npt.NDArray[np.float64] = joined.ravel()
     return out
-
-
-def with_contrast(
-    logits: npt.NDArray[np.float64], bias: float, nats: float
-) -> npt.NDArray[np.float64]:
-    """Logits by which busy stretches get busier and quiet ones quieter: ticks gain ``nats`` for
-    each e-fold by which the notes expected in their `CONTRAST_BEATS`, with ``bias`` on all logits,
-    lie above the song's mean. ``(T,)`` -> ``(T,)``."""
-    song = logits > SILENT_LOGIT
-    if nats == 0 or not song.any():
-        return logits
-    window = CONTRAST_BEATS * TICKS_PER_BEAT
-    chances = np.where(song, 1 / (1 + np.exp(-np.maximum(logits, SILENT_LOGIT) - bias)), 0.0)
-    expected = np.pad(chances, (0, -len(chances) % window)).reshape(-1, window).sum(axis=1)
-    within = np.pad(song, (0, -len(song) % window)).reshape(-1, window).any(axis=1)
-    mean = max(float(expected[within].mean()), 1e-9)
-    folds = np.log((expected + _FEW * mean) / ((1 + _FEW) * mean)).clip(*_CONTRAST_BOUNDS)
-    moved = logits + nats * np.repeat(folds, window)[: len(logits)]
-    # what is heard stays above silence
-    return np.where(song, np.maximum(moved, SILENT_LOGIT + 1e-6), logits)
 
 
 def with_streams(logits: npt.NDArray[np.float64], nats: float) -> npt.NDArray[np.float64]:

@@ -8,16 +8,13 @@ from hypothesis import strategies as st
 
 from saberlm.infer.density import DensityControl
 from saberlm.infer.rhythm import (
-    CONTRAST_BEATS,
     MIN_GAP_TICKS,
     NOTES_PER_ONSET,
     PLANNED_LOGIT,
-    SILENT_LOGIT,
     RhythmPlan,
     alike_bars,
     joined_with_alike,
     spaced_peaks,
-    with_contrast,
     with_streams,
 )
 
@@ -112,32 +109,3 @@ def test_streams_gather_quarters_where_the_song_is_busy_and_can_be_spread() -> N
     assert (with_streams(logits, 2.0)[:192] == -30.0).all()
     flat = np.full(TICKS, -30.0)
     assert (with_streams(flat, 2.0) == flat).all()
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_contrast_moves_stretches_and_keeps_their_order_and_silence(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    window = 48 * CONTRAST_BEATS
-    levels = rng.normal(size=TICKS // window)
-    logits = rng.normal(size=TICKS) - 3 + np.repeat(levels, window)
-    logits[: 2 * window] = -30.0
-    moved = with_contrast(logits, 0.0, 1.0)
-    assert np.array_equal(moved <= SILENT_LOGIT, logits <= SILENT_LOGIT)
-    change = (moved - logits)[2 * window :].reshape(-1, window)
-    assert np.ptp(change, axis=1).max() < 1e-9  # a stretch moves as one
-    assert np.corrcoef(change[:, 0], levels[2:])[0, 1] > 0.8
-    assert np.array_equal(with_contrast(logits, 0.0, 0.0), logits)
-    silence = np.full(TICKS, -30.0)
-    assert np.array_equal(with_contrast(silence, 0.0, 1.0), silence)
-
-
-def test_a_plan_with_contrast_is_spread_less_evenly() -> None:
-    asked = density(seed=3)
-    logits = asked.logits.reshape(-1, 96)
-    logits += torch.linspace(-1.5, 1.5, len(logits))[:, None]
-    spread = []
-    for contrast in (0.0, 1.0, 2.0):
-        plan = RhythmPlan(asked, contrast=contrast)
-        assert plan.planned.sum() == round(asked.wanted / NOTES_PER_ONSET)
-        spread.append(plan.planned[192:].reshape(-1, 96).sum(axis=1).std())
-    assert spread[0] < spread[1] < spread[2]
