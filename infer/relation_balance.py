@@ -10,8 +10,8 @@ For the second hand of a moment the classes are those of doubles, by direction a
 second hand as such becomes less likely where no cut would go with the first: the hands then stand
 for different ways, and a double comes better at another moment. For a hand's next swing they are
 its moves, by the time it has, and its returns: hands of mappers go to and fro, the faster the more,
-where ours came back to their last cut but one half as often (entry 54). How likely the hand is at
-all stays as it was.
+where ours came back to their last cut but one half as often (`finetune/EXPERIMENTS.md` 54). How
+likely the hand is at all stays as it was.
 """
 
 from __future__ import annotations
