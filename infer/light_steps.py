@@ -1,9 +1,9 @@
 """Light steps: bars whose lamps keep a step of their own while the notes do something else.
 
 Sampled, a show lights the notes and little else: in 61 % of bars the lamps stand just where the
-notes do, where mappers' do in 40 %, and half of all steps from light to light are half a beat (mappers':
-a fifth; `finetune/EXPERIMENTS.md` 54). Mappers break that up with stretches in which lamps flash
-every eighth or quarter of a beat, or only every beat or two. So a row that lights given notes
+notes do, where mappers' do in 40 %, and half of all steps from light to light are half a beat (with
+mappers a fifth; `finetune/EXPERIMENTS.md` 54). Mappers break that up with stretches in which lamps
+flash every eighth or quarter of a beat, or only every beat or two. So a row that lights given notes
 decides ahead which bars keep which step: a Markov chain whose chances are those of human maps
 (``python -m saberlm.scripts.light_rates``), by how many notes the bar has. Where the song comes
 again, so does the step. Other bars are left as they are.
