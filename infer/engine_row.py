@@ -26,7 +26,7 @@ from saberlm.infer.light_density import LIT, LightDensity, wanted_a_beat
 from saberlm.infer.light_limit import LightLimit
 from saberlm.infer.light_palette import LightPalette, drawn_palette
 from saberlm.infer.light_refrain import LEAST_LIT, note_moments, plan_light_refrains
-from saberlm.infer.light_steps import plan_light_steps, with_light_steps
+from saberlm.infer.light_steps import heard_steps, plan_light_steps, with_light_steps
 from saberlm.infer.likeness import Echoes, echoes
 from saberlm.infer.motif import MotifMemory
 from saberlm.infer.playability import RowPlayability, check_difficulty
@@ -244,7 +244,9 @@ class Row:
         bars, echoes = request.context.bars, request.song.echoes
         moments = [note_moments(bars.get(bar, ())) for bar in range(request.num_bars)]
         if params.light_steps:
-            steps = plan_light_steps(moments, echoes, np.random.default_rng([request.seed, 31]))
+            heard = heard_steps(self._heard[: len(moments) * v.TICKS_PER_SEGMENT].cpu().numpy())
+            chance = np.random.default_rng([request.seed, 31])
+            steps = plan_light_steps(moments, heard, echoes, chance)
             self._heard = with_light_steps(self._heard, steps)
             for bar, step in steps.items():
                 moments[bar] = list(range(0, v.TICKS_PER_SEGMENT, step))

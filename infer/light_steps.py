@@ -5,8 +5,9 @@ notes do, where mappers' do in 40 %, and half of all steps from light to light a
 mappers a fifth; `finetune/EXPERIMENTS.md` 54). Mappers break that up with stretches in which lamps
 flash every eighth or quarter of a beat, or only every beat or two. So a row that lights given notes
 decides ahead which bars keep which step: a Markov chain whose chances are those of human maps
-(``python -m saberlm.scripts.light_rates``), by how many notes the bar has. Where the song comes
-again, so does the step. Other bars are left as they are.
+(``python -m saberlm.scripts.light_rates``), by how many notes the bar has, and the likelier where
+the tower hears that step. Where the song comes again, so does the step. Other bars are left as they
+are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,6 +23,7 @@ from saberlm.infer.likeness import Echoes
 from saberlm.infer.rhythm import SILENT_LOGIT
 from saberlm.prompts import vocab as v
 
+BAR_TICKS = v.TICKS_PER_SEGMENT
 STEPS = (6, 12, 24, 48, 96)
 """Ticks: an eighth, a quarter, half a beat, one and two beats."""
 BUSY_EDGES = (0.7, 1.3)
@@ -45,13 +48,31 @@ BESIDE = -8.0
 """The same where there is neither."""
 
 
+def heard_steps(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """How far each bar sounds like each step, 0 to 2 and 1 in the mean of the bars: twice the share
+    of bars in which less is heard at its ticks, ``(K, 5)``.
+
+    Args:
+        logits: log-odds of notes and other things at each tick, ``(T, 2)``.
+    """
+    chances = (1 / (1 + np.exp(-logits.max(axis=1).astype(np.float64)))).reshape(-1, BAR_TICKS)
+    heard = np.stack([chances[:, ::step].mean(axis=1) for step in STEPS], axis=1)
+    below = (heard[:, None] > heard[None]).mean(axis=1) + (heard[:, None] >= heard[None]).mean(1)
+    out: npt.NDArray[np.float64] = below
+    return out
+
+
 def plan_light_steps(
-    moments: Sequence[Collection[int]], echoes: Echoes, random: np.random.Generator
+    moments: Sequence[Collection[int]],
+    heard: npt.NDArray[np.floating],
+    echoes: Echoes,
+    random: np.random.Generator,
 ) -> dict[int, int]:
     """Which bars keep which step.
 
     Args:
         moments: ticks in the bar at which each bar has notes, ``(K,)``.
+        heard: of `heard_steps`, ``(K, 5)``: by what each step is likelier to begin.
         echoes: of the song's bars.
         random: decides.
 
@@ -73,8 +94,8 @@ def plan_light_steps(
                 found[bar] = found[echo]
         else:
             kind = int(np.searchsorted(BUSY_EDGES, busy[bar] / usual, side="right"))
-            for step, begins in BEGINS.items():
-                choice -= begins[kind]
+            for step, begins, fits in zip(STEPS, BEGINS.values(), heard[bar], strict=True):
+                choice -= begins[kind] * fits
                 if choice < 0:
                     found[bar] = step
                     break
@@ -92,7 +113,7 @@ def with_light_steps(logits: Tensor, steps: Mapping[int, int]) -> Tensor:
     """
     out = logits.clone()
     for bar, step in steps.items():
-        here = out[bar * v.TICKS_PER_SEGMENT : (bar + 1) * v.TICKS_PER_SEGMENT]
+        here = out[bar * BAR_TICKS : (bar + 1) * BAR_TICKS]
         noted = here[:, 0] > here[:, 1]
         song = ~noted & (here[:, 1] > SILENT_LOGIT)
         on = torch.zeros(len(here), dtype=torch.bool, device=here.device)
