@@ -3,9 +3,10 @@
 What a map holds of each cut says nothing of how its cuts go together. Mappers mostly send both
 hands the same way at once, a fast hand not far, and a hand again when there is time; what share of
 a map's **doubles** (a moment with notes of both hands), **moves** (from a swing of a hand to its
-next), **returns** (whether a hand cuts as it did two swings ago) and **turns** (which hands swing
-after which, and for how many moments they have) is of which class is counted here. Classes do not
-change when a map is mirrored. Measured over the train maps
+next), **returns** (whether a hand cuts as it did two swings ago), **answers** (whether it cuts as
+the other hand, alone, just did, mirrored) and **turns** (which hands swing after which, and for how
+many moments they have) is of which class is counted here. Classes do not change when a map is
+mirrored. Measured over the train maps
 (`python -m saberlm.scripts.relation_rates`) they ship with the package.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +25,14 @@ import numpy.typing as npt
 
 from saberlm.eval.playability_geometry import DIRECTION_ANGLES, turn
 from saberlm.eval.swing import group_swings, note_order
-from saberlm.prompts.beatmap import NUM_COLUMNS, NUM_ROWS, Beatmap, ColorNote, NoteColor
+from saberlm.prompts.beatmap import (
+    NUM_COLUMNS,
+    NUM_ROWS,
+    Beatmap,
+    ColorNote,
+    CutDirection,
+    NoteColor,
+)
 from saberlm.prompts.mirror import MIRRORED_DIRECTION
 from saberlm.prompts.tempo import TempoMap
 from saberlm.prompts.vanilla import vanilla
@@ -41,7 +49,8 @@ DISTANCES = ("same cell", "next", "aslant", "far", "across")
 """Of a move: 0, 1, up to 1.5, up to 2.3 or more cells."""
 _DISTANCE_EDGES = (0.5, 1.2, 1.5, 2.3)
 RETURNS = ("cut", "direction", "neither")
-"""Of a swing against the hand's last but one: the same cell and direction, the direction alone."""
+"""Of a swing against the hand's last but one, or against the mirror image of the other hand's last:
+the same cell and direction, the direction alone."""
 HAND_SECONDS = (0.12, 0.18, 0.25, 0.4, 0.75)
 """Times from the begin of swings to that of the next that part which hands swing."""
 AFTER_ONE = ("again", "other", "both")
@@ -93,13 +102,14 @@ DISTANCE_CLASS = _table(CELLS, _distance_class)
 @dataclass(frozen=True, eq=False)
 class Relations:
     """Counts by class: ``directions`` ``(7,)`` and ``places`` ``(15,)`` of doubles, ``moves`` ``(4,
-    5)`` by time and distance, ``returns`` ``(4, 3)`` by time, ``after_one`` ``(6, 4, 3)`` and
-    ``after_both`` ``(6, 4, 2)`` by time and run."""
+    5)`` by time and distance, ``returns`` and ``answers`` ``(4, 3)`` by time, ``after_one`` ``(6,
+    4, 3)`` and ``after_both`` ``(6, 4, 2)`` by time and run."""
 
     directions: Counts
     places: Counts
     moves: Counts
     returns: Counts
+    answers: Counts
     after_one: Counts
     after_both: Counts
 
@@ -107,11 +117,13 @@ class Relations:
         """The counts by the names of their classes, as plain JSON values."""
         moves = zip(TIMES, self.moves.tolist(), strict=True)
         returns = zip(TIMES, self.returns.tolist(), strict=True)
+        answers = zip(TIMES, self.answers.tolist(), strict=True)
         return {
             "double_directions": dict(zip(DIRECTIONS, self.directions.tolist(), strict=True)),
             "double_places": dict(zip(PLACES, self.places.tolist(), strict=True)),
             "moves": {time: dict(zip(DISTANCES, row, strict=True)) for time, row in moves},
             "returns": {time: dict(zip(RETURNS, row, strict=True)) for time, row in returns},
+            "answers": {time: dict(zip(RETURNS, row, strict=True)) for time, row in answers},
             "after_one": dict(zip(AFTER_ONE, self.after_one.sum((0, 1)).tolist(), strict=True)),
             "after_both": dict(zip(AFTER_BOTH, self.after_both.sum((0, 1)).tolist(), strict=True)),
         }
@@ -120,18 +132,21 @@ class Relations:
         """The shares that tell most, flat; None where there is nothing to count. ``double:*`` are
         of doubles by direction, ``double:goes_on`` of doubles (but the last) those that another
         follows; ``move:fast_far`` of moves in under .4 s those beyond a knight's leap,
-        ``move:fast_return`` those back to the last cut but one."""
+        ``move:fast_return`` those back to the last cut but one, ``move:fast_answer`` of swings so
+        soon after the other hand's those that mirror it."""
         doubles, fast = self.directions.sum(), self.moves[:2].sum()
         way = dict(zip(DIRECTIONS, self.directions.tolist(), strict=True))
         far = self.moves[:2, DISTANCES.index("across")].sum()
         again, fast_again = self.after_both.sum((0, 1)), self.returns[:2].sum()
         back = self.returns[:2, RETURNS.index("cut")].sum()
+        answered, answers = self.answers[:2, RETURNS.index("cut")].sum(), self.answers[:2].sum()
         return {
             "double:same_way": way["same"] / float(doubles) if doubles else None,
             "double:opposite": way["opposite"] / float(doubles) if doubles else None,
             "double:goes_on": float(again[1] / again.sum()) if again.sum() else None,
             "move:fast_far": float(far / fast) if fast else None,
             "move:fast_return": float(back / fast_again) if fast_again else None,
+            "move:fast_answer": float(answered / answers) if answers else None,
         }
 
 
@@ -159,7 +174,13 @@ def relations_of(beatmap: Beatmap, tempo: TempoMap) -> Relations:
             moves[time, DISTANCE_CLASS[_cell(first[-1]), _cell(then[0])]] += 1
             if k:
                 returns[time, _return_class(swings[k - 1][0], then[0])] += 1
-    return Relations(directions, places, moves, returns, *_turns(hands, tempo))
+    begun: dict[float, dict[int, ColorNote]] = {}
+    for hand, swings in enumerate(hands):
+        for swing in swings:
+            begun.setdefault(round(swing[0].beat, 3), {})[hand] = swing[0]
+    moments = sorted(begun.items())
+    answers = _answers(moments, tempo)
+    return Relations(directions, places, moves, returns, answers, *_turns(moments, tempo))
 
 
 def _return_class(earlier: ColorNote, now: ColorNote) -> int:
@@ -168,25 +189,39 @@ def _return_class(earlier: ColorNote, now: ColorNote) -> int:
     return RETURNS.index("cut" if _cell(earlier) == _cell(now) else "direction")
 
 
-def _turns(
-    hands: Sequence[Sequence[Sequence[ColorNote]]], tempo: TempoMap
-) -> tuple[Counts, Counts]:
+Moments = Sequence[tuple[float, Mapping[int, ColorNote]]]
+"""Beats at which swings begin, rising, with each hand's first note."""
+
+
+def _answers(moments: Moments, tempo: TempoMap) -> Counts:
+    """How a hand alone cuts after the other one alone, by time."""
+    found = np.zeros((len(TIMES), len(RETURNS)))
+    for (beat, before), (then, now) in pairwise(moments):
+        if len(before) == len(now) == 1 and before.keys() != now.keys():
+            ((_, first),), ((_, other),) = before.items(), now.items()
+            time = time_class(tempo.to_seconds(then) - tempo.to_seconds(beat))
+            found[time, _return_class(_mirrored(first), other)] += 1
+    return found
+
+
+def _mirrored(note: ColorNote) -> ColorNote:
+    x, direction = NUM_COLUMNS - 1 - note.x, CutDirection(MIRRORED_DIRECTION[note.direction])
+    return replace(note, x=x, direction=direction)
+
+
+def _turns(moments: Moments, tempo: TempoMap) -> tuple[Counts, Counts]:
     """Which hands begin a swing after which, by time and run, after one hand and after both."""
-    begun: dict[float, set[int]] = {}
-    for hand, swings in enumerate(hands):
-        for swing in swings:
-            begun.setdefault(round(swing[0].beat, 3), set()).add(hand)
     after_one = np.zeros((len(HAND_SECONDS) + 1, HAND_RUNS, len(AFTER_ONE)))
     after_both = np.zeros((len(HAND_SECONDS) + 1, HAND_RUNS, len(AFTER_BOTH)))
     run = 1
-    for (beat, before), (then, now) in pairwise(sorted(begun.items())):
+    for (beat, before), (then, now) in pairwise(moments):
         time = hand_time_class(tempo.to_seconds(then) - tempo.to_seconds(beat))
         if len(before) == 2:
             after_both[time, run_class(run), len(now) - 1] += 1
         else:
-            again = 2 if len(now) == 2 else 0 if now == before else 1
+            again = 2 if len(now) == 2 else 0 if now.keys() == before.keys() else 1
             after_one[time, run_class(run), again] += 1
-        run = run + 1 if now == before else 1
+        run = run + 1 if now.keys() == before.keys() else 1
     return after_one, after_both
 
 

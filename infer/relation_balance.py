@@ -10,8 +10,9 @@ For the second hand of a moment the classes are those of doubles, by direction a
 second hand as such becomes less likely where no cut would go with the first: the hands then stand
 for different ways, and a double comes better at another moment. For a hand's next swing they are
 its moves, by the time it has, and its returns: hands of mappers go to and fro, the faster the more,
-where ours came back to their last cut but one half as often (`finetune/EXPERIMENTS.md` 54). How
-likely the hand is at all stays as it was.
+where ours came back to their last cut but one half as often; and the one hand answers the other
+with the mirror image of its cut, most of all quickly (`finetune/EXPERIMENTS.md` 54). How likely the
+hand is at all stays as it was.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from saberlm.eval.relations import (
 from saberlm.infer.class_balance import ClassBalance, kept_mass
 from saberlm.infer.hands import HAND_NOTES, HANDS, NOTES, SWING_TICKS
 from saberlm.prompts import vocab as v
+from saberlm.prompts.beatmap import NUM_COLUMNS
+from saberlm.prompts.mirror import MIRRORED_DIRECTION
 
 MOST_WITHIN = 1.0
 """Nats that a cut of a second hand loses against its others: where all that its last cut leaves
@@ -44,10 +47,19 @@ _RETURN_CLASS = np.where(
     _DIRECTION[:, None] != _DIRECTION, _NEITHER, np.where(_CELL[:, None] == _CELL, _CUT, _SAME_WAY)
 )
 """By the cut of the hand's last swing but one and its next, ``(108, 108)``."""
+_MIRRORED = np.array(
+    [
+        (cell // NUM_COLUMNS * NUM_COLUMNS + NUM_COLUMNS - 1 - cell % NUM_COLUMNS) * NUM_DIRECTIONS
+        + MIRRORED_DIRECTION[direction]
+        for cell, direction in zip(_CELL.tolist(), _DIRECTION.tolist(), strict=True)
+    ]
+)
+_ANSWER_CLASS = _RETURN_CLASS[_MIRRORED]
+"""By the other hand's last cut and this hand's next, ``(108, 108)``."""
 
 
 class RelationBalance:
-    """Holds a row's doubles, moves and returns to the mappers' shares; a
+    """Holds a row's doubles, moves, returns and answers to the mappers' shares; a
     `saberlm.infer.row_sampler.LogitBias`.
 
     Args:
@@ -62,15 +74,18 @@ class RelationBalance:
         self._places = ClassBalance(usual.places, strength)
         self._moves = [ClassBalance(row, strength) for row in usual.moves]
         self._returns = [ClassBalance(row, strength) for row in usual.returns]
+        self._answers = [ClassBalance(row, strength) for row in usual.answers]
         self._tick = -1
         self._first: list[int | None] = [None, None]  # each hand's first cut of the moment
         self._last: list[tuple[int, int] | None] = [None, None]  # tick and cut before it
+        self._alone: tuple[int, int, int] | None = None  # tick, hand and cut of a lone swing
         # first cuts of the swing before it and of the one before that
         self._swings: list[tuple[int | None, int | None]] = [(None, None), (None, None)]
 
     def adjust(self, logits: Floats, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
-        firsts = self._first if tick == self._tick else [None, None]
+        now = tick == self._tick
+        firsts, alone = (self._first, None) if now else ([None, None], self._newest_alone())
         for hand in (0, 1):
             if firsts[hand] is not None:
                 continue
@@ -83,6 +98,8 @@ class RelationBalance:
                 earlier = self._last_but_one(hand, tick)
                 if earlier is not None:
                     moved = moved + self._returns[time].nats[_RETURN_CLASS[earlier]]
+                if alone is not None and alone[1] != hand:
+                    moved = moved + self._answered(alone, tick).nats[_ANSWER_CLASS[alone[2]]]
                 moved = moved + kept_mass(own, moved)
             if other is not None:
                 moved = _as_second(moved, self._beside(other, hand))
@@ -113,6 +130,11 @@ class RelationBalance:
 
     def _close(self) -> None:
         """The moment is over: its cuts are the hands' last ones."""
+        newest, before = self._newest_alone(), self._alone
+        if newest and newest is not before and before and before[1] != newest[1]:
+            answer = _ANSWER_CLASS[before[2], newest[2]]
+            self._answered(before, newest[0]).say(int(answer))
+        self._alone = newest
         for hand, cut in enumerate(self._first):
             if cut is not None:
                 if not self._goes_on(hand):
@@ -123,6 +145,19 @@ class RelationBalance:
         """Tick and cut of a hand's last swing before ``tick``."""
         cut = self._first[hand]
         return self._last[hand] if tick == self._tick or cut is None else (self._tick, cut)
+
+    def _newest_alone(self) -> tuple[int, int, int] | None:
+        """Tick, hand and cut of the newest moment at which swings began, if it was one."""
+        begun = [
+            (self._tick, hand, cut)
+            for hand, cut in enumerate(self._first)
+            if cut is not None and not self._goes_on(hand)
+        ]
+        return begun[0] if len(begun) == 1 else None if begun else self._alone
+
+    def _answered(self, alone: tuple[int, int, int], tick: int) -> ClassBalance:
+        """What holds answers to a lone swing at ``tick``."""
+        return self._answers[time_class((tick - alone[0]) * self._tick_seconds)]
 
     def _goes_on(self, hand: int) -> bool:
         """Whether the hand's cut of the moment belongs to the swing before it."""

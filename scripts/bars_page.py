@@ -54,19 +54,19 @@ def run(args: argparse.Namespace) -> int:
     from saberlm.eval.bar_plots import BAR_BEATS, BarPair, draw_pairs
     from saberlm.finetune.sources import find_sources
     from saberlm.scripts.evaluate_maps import KeptMaps
-    from saberlm.scripts.evaluate_songs import SETTINGS_NAME, read_songs
+    from saberlm.scripts.evaluate_songs import read_songs
 
     if args.n < 1 or args.bars < 1:
         raise ValueError(f"expected --n and --bars of 1 or more, found {args.n} and {args.bars}")
     if args.out.suffix not in (".png", ".svg"):
         raise ValueError(f"--out: expected a name in .png or .svg, found {args.out.name}")
-    settings = _settings(args.run / SETTINGS_NAME)
+    settings = settings_of(args.run)
     split = settings["split"]
     wanted = [name for name in settings["difficulties"] if name in (args.difficulty or [name])]
     sources = [one for one in find_sources(args.maps, args.run) if one.split == split]
     songs = read_songs(sources, wanted)[0]
     kept = {song.key: (song, KeptMaps(args.run, song.key)) for song in songs}
-    system = args.system or _first_system(args.run)
+    system = args.system or first_system(args.run)
     places: list[tuple[str, str, int]] = []
     for key, (song, maps) in kept.items():
         made = maps.get(system)
@@ -116,14 +116,27 @@ def on_human_grid(made: MadeMaps, name: str, song: HeldOutSong) -> Beatmap:
     return retime(beatmap, silence.tempo, shift)
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def settings_of(folder: Path) -> dict[str, Any]:
+    """The settings of a finished evaluation.
+
+    Raises:
+        ValueError: the folder has none.
+    """
+    from saberlm.scripts.evaluate_songs import SETTINGS_NAME
+
+    path = folder / SETTINGS_NAME
     if not path.is_file():
         raise ValueError(f"expected a run of `saberlm evaluate`, found no {path}")
     settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return settings
 
 
-def _first_system(folder: Path) -> str:
+def first_system(folder: Path) -> str:
+    """The system whose maps an evaluation kept first.
+
+    Raises:
+        ValueError: it kept none.
+    """
     for path in sorted((folder / "maps").glob("*.json")):
         for system in json.loads(path.read_text(encoding="utf-8")):
             return str(system)
