@@ -172,8 +172,8 @@ def _count_doubles(notes: NoteArrays, counts: dict[str, Counter[Hashable]]) -> N
     stop = np.append(notes.start[1:], len(notes))
     pairs = [
         sorted((x[i], notes.y[i], direction[i]) for i in range(a, b))
-        for a, b, both in zip(notes.start, stop, notes.hands.all(axis=1), strict=True)
-        if both and b - a == 2
+        for a, b, hands in zip(notes.start, stop, notes.hands, strict=True)
+        if hands.all() and b - a == 2
     ]
     _into(counts, "double, cells", ((a[:2], b[:2]) for a, b in pairs))
     _into(counts, "double, ways", ((a[2], b[2]) for a, b in pairs))
@@ -181,14 +181,14 @@ def _count_doubles(notes: NoteArrays, counts: dict[str, Counter[Hashable]]) -> N
 
 def pooled(maps: Iterable[Kinds], kind: str) -> dict[Hashable, float]:
     """Shares of a kind over maps, each map as much as any other; empty where none has it."""
-    total: Counter[Hashable] = Counter()
+    total: dict[Hashable, float] = {}
     number = 0
     for counts in maps:
         size = sum(counts.get(kind, {}).values())
         if size:
             number += 1
             for value, count in counts[kind].items():
-                total[value] += count / size
+                total[value] = total.get(value, 0.0) + count / size
     return {value: count / number for value, count in total.items()}
 
 

@@ -81,10 +81,10 @@ def run(args: argparse.Namespace) -> str:
             continue
         lines += ["", "| kind | times | human | what differs most (ours, train maps) |"]
         lines.append("| --- | --- | --- | --- |")
-        for one in compare_kinds(made[name], reference, human[name], seed=args.seed)[: args.top]:
-            most = "; ".join(f"{value} {own:.3f}, {usual:.3f}" for value, own, usual in one.most)
-            usual = "" if one.human is None else f"{one.human:.2f}"
-            lines.append(f"| {one.kind} | {one.times:.2f} | {usual} | {most} |")
+        for kind in compare_kinds(made[name], reference, human[name], seed=args.seed)[: args.top]:
+            most = "; ".join(f"{value} {own:.3f}, {usual:.3f}" for value, own, usual in kind.most)
+            usual = "" if kind.human is None else f"{kind.human:.2f}"
+            lines.append(f"| {kind.kind} | {kind.times:.2f} | {usual} | {most} |")
     return "\n".join(lines)
 
 

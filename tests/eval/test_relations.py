@@ -109,6 +109,7 @@ def test_shares_are_of_what_there_is() -> None:
         "double:goes_on": 0.75,  # after three of the four another
         "move:fast_far": 1.0,
         "move:fast_return": 0.0,
+        "move:fast_answer": None,
     }
     assert set(relations_of(Beatmap(), SECONDS).metrics().values()) == {None}
 
@@ -132,6 +133,26 @@ def test_returns_by_time() -> None:
     expected[3, RETURNS.index("cut")] = 1
     assert np.array_equal(counts.returns, expected)
     assert counts.metrics()["move:fast_return"] == pytest.approx(1 / 3)
+
+
+def test_answers_mirror_the_other_hand() -> None:
+    made = notes(
+        (0, 1, 0, RED, D.DOWN_LEFT),
+        (0.2, 2, 0, BLUE, D.DOWN_RIGHT),  # its mirror image
+        (0.5, 0, 0, RED, D.DOWN_LEFT),  # the way alone
+        (0.7, 2, 0, BLUE, D.DOWN_LEFT),  # neither
+        (0.9, 2, 0, BLUE, D.UP),  # the same hand: no answer
+        (1.9, 1, 0, RED, D.UP),  # long after
+        (1.9, 2, 0, BLUE, D.UP),  # both: none
+        (2.4, 1, 0, RED, D.UP),
+    )
+    counts = relations_of(made, SECONDS)
+    expected = np.zeros((len(TIMES), len(RETURNS)))
+    expected[0, RETURNS.index("cut")] = 1
+    expected[1, RETURNS.index("direction")] = 1
+    expected[0, RETURNS.index("neither")] = 1
+    assert np.array_equal(counts.answers, expected)
+    assert counts.metrics()["move:fast_answer"] == pytest.approx(1 / 3)
 
 
 def test_hands_by_how_long_they_have_swung() -> None:
@@ -177,7 +198,7 @@ def test_what_ships_has_doubles_that_go_the_same_way(difficulty: str) -> None:
     assert usual.moves.shape == (len(TIMES), len(DISTANCES))
     assert usual.directions.argmax() == DIRECTIONS.index("same")
     assert (usual.moves.sum(1) > 0).all()
-    assert usual.returns.shape == (len(TIMES), len(RETURNS))
+    assert usual.returns.shape == usual.answers.shape == (len(TIMES), len(RETURNS))
     runs = (len(HAND_SECONDS) + 1, HAND_RUNS)
     assert usual.after_one.shape == (*runs, len(AFTER_ONE))
     assert usual.after_both.shape == (*runs, len(AFTER_BOTH))

@@ -137,6 +137,40 @@ def test_further_notes_of_a_hand_and_of_its_swing_are_left_alone() -> None:
     assert moved(bias, tick + BEAT)[HANDS[1]].any()
 
 
+def test_hands_that_never_answer_come_to() -> None:
+    bias = balance()
+    for i in range(80):
+        # red down in the left lane, blue up in the right-centre one, and so on: no mirror images
+        hand = i % 2
+        bias.say(note(hand, (0, 2)[hand], i // 2 % 2, (D.DOWN, D.UP)[hand]), BEAT // 2 * i)
+    tick = BEAT // 2 * 80  # the last one was blue, up, column 2, row 1
+    logits = moved(bias, tick)
+    answer, beside = logits[note(0, 1, 1, D.UP)], logits[note(0, 1, 1, D.LEFT)]
+    assert answer > beside + 0.4
+    bias.say(note(1, 2, 0, D.DOWN), tick)
+    bias.say(note(0, 0, 0, D.DOWN), tick)  # both hands at once: nothing to answer
+    later = moved(bias, tick + BEAT // 2)
+    ways = [later[note(0, 1, 1, way)] for way in (D.UP, D.DOWN, D.LEFT)]
+    assert np.ptp(ways) < 0.4 + 1e-6
+
+
+def test_what_is_answered_is_the_newest_lone_swing() -> None:
+    bias = balance()
+    bias.say(note(0, 1, 0, D.DOWN), 0)
+    assert bias._newest_alone() == (0, 0, note(0, 1, 0, D.DOWN) - HANDS[0].start)
+    bias.say(note(0, 1, 1, D.DOWN), 3)  # the swing goes on
+    assert bias._newest_alone() == (0, 0, note(0, 1, 0, D.DOWN) - HANDS[0].start)
+    bias.say(note(1, 2, 0, D.DOWN), BEAT)
+    assert bias._newest_alone() == (BEAT, 1, note(1, 2, 0, D.DOWN) - HANDS[1].start)
+    bias.say(note(0, 1, 0, D.DOWN), BEAT)
+    assert bias._newest_alone() is None
+    assert [balance._came.sum() for balance in bias._answers].count(0) == len(bias._answers)
+    bias.say(note(0, 1, 0, D.UP), 2 * BEAT)
+    bias.say(note(1, 2, 0, D.UP), 3 * BEAT)
+    bias.say(note(1, 2, 0, D.UP), 4 * BEAT)
+    assert sum(one._came.sum() for one in bias._answers) == 1
+
+
 def test_a_swing_that_goes_on_returns_once() -> None:
     """Returns are counted from swing to swing, by their first cuts."""
     one, other = balance(), balance()
