@@ -244,7 +244,8 @@ class Row:
         bars, echoes = request.context.bars, request.song.echoes
         moments = [note_moments(bars.get(bar, ())) for bar in range(request.num_bars)]
         if params.light_steps:
-            heard = heard_steps(self._heard[: len(moments) * v.TICKS_PER_SEGMENT].cpu().numpy())
+            ticks = len(moments) * v.TICKS_PER_SEGMENT
+            heard = heard_steps(self._heard[:ticks].float().cpu().numpy())
             chance = np.random.default_rng([request.seed, 31])
             steps = plan_light_steps(moments, heard, echoes, chance)
             self._heard = with_light_steps(self._heard, steps)

@@ -56,9 +56,12 @@ def heard_steps(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         logits: log-odds of notes and other things at each tick, ``(T, 2)``.
     """
     chances = (1 / (1 + np.exp(-logits.max(axis=1).astype(np.float64)))).reshape(-1, BAR_TICKS)
-    heard = np.stack([chances[:, ::step].mean(axis=1) for step in STEPS], axis=1)
-    below = (heard[:, None] > heard[None]).mean(axis=1) + (heard[:, None] >= heard[None]).mean(1)
-    out: npt.NDArray[np.float64] = below
+    heard = np.stack([chances[:, ::step].mean(axis=1) for step in STEPS])
+    ranks = [
+        np.searchsorted(ordered, own, "left") + np.searchsorted(ordered, own, "right")
+        for own, ordered in zip(heard, np.sort(heard, axis=1), strict=True)
+    ]
+    out: npt.NDArray[np.float64] = np.stack(ranks, axis=1) / len(chances)
     return out
 
 
