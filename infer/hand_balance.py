@@ -3,7 +3,7 @@
 Left to the decoder, hands take turns more than mappers' do: a hand swings again after 10 % of
 moments where theirs do after 17 %, and after both hands at once one goes on where theirs go on
 together every other time (Expert; `finetune/EXPERIMENTS.md` 51). And mappers write passages: after
-four doubles in a row a fifth follows in two cases of three, where ours came in two of five
+four doubles in a row a fifth follows in two cases of three, where ours came in one of two
 (`finetune/EXPERIMENTS.md` 54). So which hands swing is held to the mappers' shares
 (`saberlm.eval.relations`), by what swung before, for how many moments and how long ago, with
 `saberlm.infer.class_balance`. That there is a note stays as likely as it was; how often doubles
