@@ -29,6 +29,7 @@ from saberlm.eval.note_arrays import (
     tempo_scale,
     to_ticks,
 )
+from saberlm.eval.style import Histogram, js_distance
 from saberlm.prompts.beatmap import Beatmap
 from saberlm.prompts.tempo import TempoMap
 
@@ -193,14 +194,14 @@ def pooled(maps: Iterable[Kinds], kind: str) -> dict[Hashable, float]:
 
 
 def distance(first: Counts, second: Counts) -> float | None:
-    """Jensen-Shannon distance of two sets of shares; None where one is empty."""
-    if not first or not second:
-        return None
-    values = sorted({*first, *second}, key=repr)
-    a, b = (np.array([one.get(value, 0.0) for value in values]) for one in (first, second))
-    both = (a + b) / 2
-    parts = [np.sum(one * np.log2(np.where(one > 0, one / both, 1.0))) for one in (a, b)]
-    return float(np.sqrt(max(0.0, sum(parts) / 2)))
+    """`saberlm.eval.style.js_distance` of two sets of shares."""
+    number = {value: i for i, value in enumerate(dict.fromkeys([*first, *second]))}
+
+    def histogram(shares: Counts) -> Histogram:
+        parts = sorted((number[value], share) for value, share in shares.items())
+        return np.array([at for at, _ in parts], np.int64), np.array([one for _, one in parts])
+
+    return js_distance(histogram(first), histogram(second))
 
 
 def compare_kinds(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from saberlm.eval.note_arrays import NUM_DIRECTIONS
 from saberlm.eval.playability_geometry import DIRECTION_ANGLES, turn
 from saberlm.eval.swing import group_swings, note_order
 from saberlm.prompts.beatmap import (
@@ -30,7 +31,6 @@ from saberlm.prompts.beatmap import (
     NUM_ROWS,
     Beatmap,
     ColorNote,
-    CutDirection,
     NoteColor,
 )
 from saberlm.prompts.mirror import MIRRORED_DIRECTION
@@ -87,16 +87,38 @@ def _distance_class(first: int, then: int) -> int:
     return int(np.searchsorted(_DISTANCE_EDGES, math.hypot(to_x - x, to_y - y)))
 
 
+def _return_class(earlier: int, now: int) -> int:
+    if earlier == now:
+        return RETURNS.index("cut")
+    same_way = earlier % NUM_DIRECTIONS == now % NUM_DIRECTIONS
+    return RETURNS.index("direction" if same_way else "neither")
+
+
+def _mirrored_cut(cell: int, direction: int) -> int:
+    y, x = divmod(cell, NUM_COLUMNS)
+    across = y * NUM_COLUMNS + NUM_COLUMNS - 1 - x
+    return across * NUM_DIRECTIONS + MIRRORED_DIRECTION[direction]
+
+
 def _table(size: int, of: Callable[[int, int], int]) -> Classes:
     return np.array([[of(a, b) for b in range(size)] for a in range(size)], np.int64)
 
 
-DIRECTION_CLASS = _table(len(DIRECTION_ANGLES) + 1, _direction_class)
+DIRECTION_CLASS = _table(NUM_DIRECTIONS, _direction_class)
 """By the left hand's direction and the right one's, ``(9, 9)``."""
 PLACE_CLASS = _table(CELLS, _place_class)
 """By the left hand's cell (row times four, and column) and the right one's, ``(12, 12)``."""
 DISTANCE_CLASS = _table(CELLS, _distance_class)
 """By the cell of one cut and that of the next, ``(12, 12)``."""
+RETURN_CLASS = _table(CELLS * NUM_DIRECTIONS, _return_class)
+"""By an earlier cut of a hand (cell times nine, and direction) and its cut now, ``(108, 108)``."""
+ANSWER_CLASS = RETURN_CLASS[
+    [_mirrored_cut(cell, way) for cell in range(CELLS) for way in range(NUM_DIRECTIONS)]
+]
+"""By the last cut of the other hand and a hand's cut now, ``(108, 108)``."""
+
+Moments = Sequence[tuple[float, Mapping[int, ColorNote]]]
+"""Beats at which swings begin, rising, with each hand's first note."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +195,7 @@ def relations_of(beatmap: Beatmap, tempo: TempoMap) -> Relations:
             time = time_class(seconds)
             moves[time, DISTANCE_CLASS[_cell(first[-1]), _cell(then[0])]] += 1
             if k:
-                returns[time, _return_class(swings[k - 1][0], then[0])] += 1
+                returns[time, RETURN_CLASS[_cut(swings[k - 1][0]), _cut(then[0])]] += 1
     begun: dict[float, dict[int, ColorNote]] = {}
     for hand, swings in enumerate(hands):
         for swing in swings:
@@ -183,16 +205,6 @@ def relations_of(beatmap: Beatmap, tempo: TempoMap) -> Relations:
     return Relations(directions, places, moves, returns, answers, *_turns(moments, tempo))
 
 
-def _return_class(earlier: ColorNote, now: ColorNote) -> int:
-    if earlier.direction != now.direction:
-        return RETURNS.index("neither")
-    return RETURNS.index("cut" if _cell(earlier) == _cell(now) else "direction")
-
-
-Moments = Sequence[tuple[float, Mapping[int, ColorNote]]]
-"""Beats at which swings begin, rising, with each hand's first note."""
-
-
 def _answers(moments: Moments, tempo: TempoMap) -> Counts:
     """How a hand alone cuts after the other one alone, by time."""
     found = np.zeros((len(TIMES), len(RETURNS)))
@@ -200,13 +212,8 @@ def _answers(moments: Moments, tempo: TempoMap) -> Counts:
         if len(before) == len(now) == 1 and before.keys() != now.keys():
             ((_, first),), ((_, other),) = before.items(), now.items()
             time = time_class(tempo.to_seconds(then) - tempo.to_seconds(beat))
-            found[time, _return_class(_mirrored(first), other)] += 1
+            found[time, ANSWER_CLASS[_cut(first), _cut(other)]] += 1
     return found
-
-
-def _mirrored(note: ColorNote) -> ColorNote:
-    x, direction = NUM_COLUMNS - 1 - note.x, CutDirection(MIRRORED_DIRECTION[note.direction])
-    return replace(note, x=x, direction=direction)
 
 
 def _turns(moments: Moments, tempo: TempoMap) -> tuple[Counts, Counts]:
@@ -231,6 +238,10 @@ def _in_order(notes: Iterable[ColorNote], color: NoteColor) -> list[ColorNote]:
 
 def _cell(note: ColorNote) -> int:
     return note.y * NUM_COLUMNS + note.x
+
+
+def _cut(note: ColorNote) -> int:
+    return _cell(note) * NUM_DIRECTIONS + note.direction
 
 
 def time_class(seconds: float) -> int:

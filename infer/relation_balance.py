@@ -22,18 +22,17 @@ import numpy.typing as npt
 
 from saberlm.eval.note_arrays import NUM_DIRECTIONS
 from saberlm.eval.relations import (
+    ANSWER_CLASS,
     DIRECTION_CLASS,
     DISTANCE_CLASS,
     PLACE_CLASS,
-    RETURNS,
+    RETURN_CLASS,
     Relations,
     time_class,
 )
 from saberlm.infer.class_balance import ClassBalance, kept_mass
 from saberlm.infer.hands import HAND_NOTES, HANDS, NOTES, SWING_TICKS
 from saberlm.prompts import vocab as v
-from saberlm.prompts.beatmap import NUM_COLUMNS
-from saberlm.prompts.mirror import MIRRORED_DIRECTION
 
 MOST_WITHIN = 1.0
 """Nats that a cut of a second hand loses against its others: where all that its last cut leaves
@@ -41,21 +40,7 @@ goes ill with the first hand, the second had better not play than break parity."
 
 Floats = npt.NDArray[np.float32]
 
-_CUT, _SAME_WAY, _NEITHER = (RETURNS.index(name) for name in ("cut", "direction", "neither"))
 _CELL, _DIRECTION = np.divmod(np.arange(HAND_NOTES), NUM_DIRECTIONS)
-_RETURN_CLASS = np.where(
-    _DIRECTION[:, None] != _DIRECTION, _NEITHER, np.where(_CELL[:, None] == _CELL, _CUT, _SAME_WAY)
-)
-"""By the cut of the hand's last swing but one and its next, ``(108, 108)``."""
-_MIRRORED = np.array(
-    [
-        (cell // NUM_COLUMNS * NUM_COLUMNS + NUM_COLUMNS - 1 - cell % NUM_COLUMNS) * NUM_DIRECTIONS
-        + MIRRORED_DIRECTION[direction]
-        for cell, direction in zip(_CELL.tolist(), _DIRECTION.tolist(), strict=True)
-    ]
-)
-_ANSWER_CLASS = _RETURN_CLASS[_MIRRORED]
-"""By the other hand's last cut and this hand's next, ``(108, 108)``."""
 
 
 class RelationBalance:
@@ -97,9 +82,9 @@ class RelationBalance:
                 moved = own + self._moves[time].nats[DISTANCE_CLASS[_CELL[last[1]]]][_CELL]
                 earlier = self._last_but_one(hand, tick)
                 if earlier is not None:
-                    moved = moved + self._returns[time].nats[_RETURN_CLASS[earlier]]
+                    moved = moved + self._returns[time].nats[RETURN_CLASS[earlier]]
                 if alone is not None and alone[1] != hand:
-                    moved = moved + self._answered(alone, tick).nats[_ANSWER_CLASS[alone[2]]]
+                    moved = moved + self._answered(alone, tick).nats[ANSWER_CLASS[alone[2]]]
                 moved = moved + kept_mass(own, moved)
             if other is not None:
                 moved = _as_second(moved, self._beside(other, hand))
@@ -122,7 +107,7 @@ class RelationBalance:
             self._moves[time].say(int(DISTANCE_CLASS[_CELL[last[1]], _CELL[cut]]))
             earlier = self._swings[hand][1]
             if earlier is not None:
-                self._returns[time].say(int(_RETURN_CLASS[earlier, cut]))
+                self._returns[time].say(int(RETURN_CLASS[earlier, cut]))
         if other is not None:
             left, right = (cut, other) if hand == 0 else (other, cut)
             self._directions.say(int(DIRECTION_CLASS[_DIRECTION[left], _DIRECTION[right]]))
@@ -132,7 +117,7 @@ class RelationBalance:
         """The moment is over: its cuts are the hands' last ones."""
         newest, before = self._newest_alone(), self._alone
         if newest and newest is not before and before and before[1] != newest[1]:
-            answer = _ANSWER_CLASS[before[2], newest[2]]
+            answer = ANSWER_CLASS[before[2], newest[2]]
             self._answered(before, newest[0]).say(int(answer))
         self._alone = newest
         for hand, cut in enumerate(self._first):

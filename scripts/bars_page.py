@@ -10,16 +10,9 @@ chance; nothing is picked twice. Needs the extra `report`.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from saberlm.finetune.held_out import HeldOutSong
-    from saberlm.prompts.beatmap import Beatmap
-    from saberlm.scripts.evaluate_maps import MadeMaps
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
     from saberlm.eval.bar_plots import BAR_BEATS, BarPair, draw_pairs
     from saberlm.finetune.sources import find_sources
-    from saberlm.scripts.evaluate_maps import KeptMaps
+    from saberlm.scripts.evaluate_maps import KeptMaps, first_system, on_human_grid, settings_of
     from saberlm.scripts.evaluate_songs import read_songs
 
     if args.n < 1 or args.bars < 1:
@@ -96,51 +89,6 @@ def run(args: argparse.Namespace) -> int:
     draw_pairs(pairs, args.bars, heading, system, args.out)
     sys.stderr.write(f"wrote {args.out}\n")
     return 0
-
-
-def on_human_grid(made: MadeMaps, name: str, song: HeldOutSong) -> Beatmap:
-    """A made map in beats of the human's fitted grid, each object at its own second."""
-    import numpy as np
-
-    from saberlm.finetune.retime import retime
-    from saberlm.infer.pipeline import Song, to_beatmap
-
-    beats = [note.beat for one in song.maps.values() for note in one.beatmap.color_notes]
-    # nothing is heard here: silence, long enough that no object lies after it
-    bars = max(len(one.bars) for one in made.maps.values())
-    seconds = int(made.offset_seconds + (max(beats) + 4 * bars) * 240 / made.bpm) + 60
-    silence = Song(np.zeros(seconds, np.float32), 1, made.bpm, made.offset_seconds, made.bpm_events)
-    beatmap = to_beatmap(made.maps[name], silence)[0]
-    grid = song.grid
-    shift = type(grid)(grid.bpm, grid.offset_seconds - made.offset_seconds, grid.on_grid)
-    return retime(beatmap, silence.tempo, shift)
-
-
-def settings_of(folder: Path) -> dict[str, Any]:
-    """The settings of a finished evaluation.
-
-    Raises:
-        ValueError: the folder has none.
-    """
-    from saberlm.scripts.evaluate_songs import SETTINGS_NAME
-
-    path = folder / SETTINGS_NAME
-    if not path.is_file():
-        raise ValueError(f"expected a run of `saberlm evaluate`, found no {path}")
-    settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return settings
-
-
-def first_system(folder: Path) -> str:
-    """The system whose maps an evaluation kept first.
-
-    Raises:
-        ValueError: it kept none.
-    """
-    for path in sorted((folder / "maps").glob("*.json")):
-        for system in json.loads(path.read_text(encoding="utf-8")):
-            return str(system)
-    raise ValueError(f"expected made maps in {folder / 'maps'}, found none")
 
 
 if __name__ == "__main__":

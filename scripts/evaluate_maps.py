@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from saberlm.finetune.held_out import HeldOutSong
+from saberlm.finetune.retime import retime
 from saberlm.infer.engine import GeneratedMap
-from saberlm.prompts.beatmap import BpmEvent
+from saberlm.infer.pipeline import Song, to_beatmap
+from saberlm.prompts.beatmap import Beatmap, BpmEvent
+
+SETTINGS_NAME = "settings.json"
+"""What an evaluation was run with, in its folder."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,44 @@ class KeptMaps:
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.path, json.dumps(self._kept, separators=(",", ":")))
+
+
+def on_human_grid(made: MadeMaps, name: str, song: HeldOutSong) -> Beatmap:
+    """A made map in beats of the human's fitted grid, each object at its own second."""
+    beats = [note.beat for one in song.maps.values() for note in one.beatmap.color_notes]
+    # nothing is heard here: silence, long enough that no object lies after it
+    bars = max(len(one.bars) for one in made.maps.values())
+    seconds = int(made.offset_seconds + (max(beats) + 4 * bars) * 240 / made.bpm) + 60
+    silence = Song(np.zeros(seconds, np.float32), 1, made.bpm, made.offset_seconds, made.bpm_events)
+    beatmap = to_beatmap(made.maps[name], silence)[0]
+    grid = song.grid
+    shift = type(grid)(grid.bpm, grid.offset_seconds - made.offset_seconds, grid.on_grid)
+    return retime(beatmap, silence.tempo, shift)
+
+
+def settings_of(folder: Path) -> dict[str, Any]:
+    """The settings of a finished evaluation.
+
+    Raises:
+        ValueError: the folder has none.
+    """
+    path = folder / SETTINGS_NAME
+    if not path.is_file():
+        raise ValueError(f"expected a run of `saberlm evaluate`, found no {path}")
+    settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return settings
+
+
+def first_system(folder: Path) -> str:
+    """The system whose maps an evaluation kept first.
+
+    Raises:
+        ValueError: it kept none.
+    """
+    for path in sorted((folder / "maps").glob("*.json")):
+        for system in json.loads(path.read_text(encoding="utf-8")):
+            return str(system)
+    raise ValueError(f"expected made maps in {folder / 'maps'}, found none")
 
 
 def weights_of(folder: Path) -> str:

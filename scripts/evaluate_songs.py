@@ -60,12 +60,11 @@ from saberlm.prompts.grid import FittedGrid
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.tempo import TempoMap
 from saberlm.prompts.vanilla import vanilla
-from saberlm.scripts.evaluate_maps import KeptMaps, MadeMaps, write_text
+from saberlm.scripts.evaluate_maps import SETTINGS_NAME, KeptMaps, MadeMaps, write_text
 from saberlm.scripts.evaluate_style import styles_of
 
 RATING_ASKED = 9
 """As `saberlm map` asks by default."""
-SETTINGS_NAME = "settings.json"
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saberlm.prompts.vocab import TICKS_PER_BEAT, TICKS_PER_SEGMENT
+
 if TYPE_CHECKING:
     from saberlm.prompts.beatmap import Beatmap
 
 STEP_SHARE, NOTES_SHARE = 0.75, 0.8
 """Of a bar's steps from lamp to lamp, those of one length for the bar to keep it; of its lamps and
 of its notes, those at one moment with the other for the bar to follow its notes instead."""
-
-TICKS_A_BEAT, BAR_TICKS = 48, 192
 
 Lights = Collection[tuple[int, int, int]]
 """Of a bar: tick in twelfths of a beat, type and value."""
@@ -93,7 +93,7 @@ def step_of(lamps: Sequence[int], notes: Sequence[int], steps: Sequence[int]) ->
     if both >= NOTES_SHARE * max(len(lamps), len(notes)) or not gaps:
         return None
     ((step, times),) = Counter(gaps).most_common(1)
-    long = lamps[-1] - lamps[0] >= BAR_TICKS // 2
+    long = lamps[-1] - lamps[0] >= TICKS_PER_SEGMENT // 2
     return step if step in steps and long and times >= STEP_SHARE * len(gaps) else None
 
 
@@ -141,7 +141,7 @@ def _by_bar(beats: Iterable[float]) -> dict[int, list[int]]:
     """Ticks in the bar of what is at these beats, rising, by bar."""
     found: dict[int, set[int]] = {}
     for beat in beats:
-        bar, tick = divmod(round(beat * TICKS_A_BEAT), BAR_TICKS)
+        bar, tick = divmod(round(beat * TICKS_PER_BEAT), TICKS_PER_SEGMENT)
         found.setdefault(bar, set()).add(tick)
     return {bar: sorted(ticks) for bar, ticks in found.items()}
 

@@ -44,8 +44,7 @@ def run(args: argparse.Namespace) -> str:
     """
     from saberlm.eval.kinds import Kinds, compare_kinds, kinds_of
     from saberlm.finetune.sources import find_sources
-    from saberlm.scripts.bars_page import first_system, on_human_grid, settings_of
-    from saberlm.scripts.evaluate_maps import KeptMaps
+    from saberlm.scripts.evaluate_maps import KeptMaps, first_system, on_human_grid, settings_of
     from saberlm.scripts.evaluate_songs import read_songs
 
     settings = settings_of(args.run)

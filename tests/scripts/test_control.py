@@ -17,7 +17,7 @@ from saberlm.prompts.beatmap import Beatmap, ColorNote, Difficulty, LevelInfo
 from saberlm.prompts.mapfile import write_level
 from saberlm.prompts.tokens import encode
 from saberlm.scripts import bars_page, control
-from saberlm.scripts.evaluate_maps import KeptMaps, MadeMaps
+from saberlm.scripts.evaluate_maps import KeptMaps, MadeMaps, on_human_grid
 
 RATE, BPM = 24_000, 150.0
 
@@ -104,7 +104,7 @@ def test_made_maps_move_onto_the_humans_grid(pack: Path, judged: Path) -> None:
     made = KeptMaps(judged, "0000").get("m off")
     assert song is not None
     assert made is not None
-    moved = bars_page.on_human_grid(made, "Expert", song)
+    moved = on_human_grid(made, "Expert", song)
     assert [n.beat for n in moved.color_notes] == pytest.approx(
         [n.beat for n in song.maps["Expert"].beatmap.color_notes]
     ), "bar 0 of the model lies at second 0 whatever the beat 0 it was told"
