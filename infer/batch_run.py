@@ -39,6 +39,9 @@ GROUPS_EACH = 4
 """Groups that each worker gets about, so that none waits long for the last."""
 WORKER_BYTES = 3 * 2**29
 """Memory that a worker wants with `ROWS` songs at a time."""
+SOUND_BYTES = 2**28
+"""Memory for songs as they were read, in each process: while less is used, a song is kept, and not
+read again when its level is written (`Mapper.listen`; a fifteenth of a batch's work)."""
 MIN_FREE_BYTES = 2**20
 """With less than this left, a failed write is the disk's fault."""
 
@@ -345,15 +348,19 @@ def _listened(
     """Songs as the mapper takes them, by their numbers; a row in ``failed`` of each that cannot be
     used."""
     numbers = count()
+    kept: Counter[int] = Counter()  # bytes of sound by number
     for job in coming:
         try:
-            heard = mapper.listen(job.item.request)
+            free = sum(kept[number] for number in at_work) < SOUND_BYTES
+            heard = mapper.listen(job.item.request, keep_sound=free)
         except Exception as error:  # one bad song must not end the run
             if is_disk_full(error, out):
                 raise disk_full(out) from error
             failed.append(failed_row(job.item, error))
             continue
-        at_work[next(numbers)] = job
+        number = next(numbers)
+        at_work[number] = job
+        kept[number] = sum(block.nbytes for block in heard.sound or ())
         yield heard
 
 

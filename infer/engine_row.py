@@ -16,6 +16,7 @@ from saberlm.eval.swing import RESET_SECONDS
 from saberlm.infer.amounts import GIVEN_MEMORY_BARS, MEMORY_BARS, AmountBias, wanted_a_bar
 from saberlm.infer.block_shift import BlockShift
 from saberlm.infer.constraints import forbidden_tokens
+from saberlm.infer.copy_limit import CopyLimit, known_grams
 from saberlm.infer.cut_balance import CutBalance, balanced_shares
 from saberlm.infer.density import DEFAULT_NPS, DensityControl
 from saberlm.infer.emphasis import ASKED_SHARE, EmphasisBias
@@ -196,6 +197,8 @@ class Row:
             own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis, share))
         if params.hand_pace > 0 and not self._lights_only:
             own.append(self._hand_pace())
+        known = known_grams() if params.copy_limit and not self._lights_only else None
+        own += [] if known is None else [CopyLimit(known, request.conditions.bpm or DEFAULT_BPM)]
         return own
 
     def _balances(self) -> list[LogitBias]:

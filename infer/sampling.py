@@ -52,6 +52,8 @@ class SamplingParams:
     and what they do (`saberlm.infer.light_palette`); ``light_refrain`` says whether bars may take
     the lights of earlier ones (`saberlm.infer.light_refrain`), ``light_steps`` whether they may
     keep a step of their own (`saberlm.infer.light_steps`).
+    ``copy_limit`` says whether long runs of notes of the train maps are kept out
+    (`saberlm.infer.copy_limit`).
     ``taste`` is how far levels differ in what they are held to (`saberlm.infer.style_words`; 1 as
     far as mappers). ``emphasis`` is how far doubles follow what the tower is surest of
     (`saberlm.infer.emphasis`; nats a deviation, with a planned rhythm).
@@ -84,6 +86,7 @@ class SamplingParams:
     light_palette: float = 3.0
     light_refrain: bool = True
     light_steps: bool = True
+    copy_limit: bool = True
     taste: float = 0.5
     emphasis: float = 1.5
     max_segment_tokens: int = 400

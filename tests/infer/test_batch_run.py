@@ -189,6 +189,19 @@ def test_rows_of_a_song_do_not_depend_on_its_neighbours(
     assert whole_levels(tmp_path / "1") == whole_levels(tmp_path / "8")
 
 
+def test_a_level_is_the_same_when_its_song_is_read_again(
+    songs: Path, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [item for item in find_requests([songs], GRID) if item.output != "bad.zip"]
+    made = []
+    for room in (batch_run.SOUND_BYTES, 1, 0):  # for all songs, for the first, for none
+        monkeypatch.setattr(batch_run, "SOUND_BYTES", room)
+        out = tmp_path / str(room)
+        assert run_batch(items, BatchSettings(out=out, model=str(model_dir))).made == 4
+        made.append(whole_levels(out))
+    assert made[0] == made[1] == made[2]
+
+
 def test_a_lost_summary_comes_back_from_the_levels(
     songs: Path, model_dir: Path, tmp_path: Path
 ) -> None:
