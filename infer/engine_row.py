@@ -27,6 +27,7 @@ from saberlm.infer.light_density import LIT, LightDensity, wanted_a_beat
 from saberlm.infer.light_limit import LightLimit
 from saberlm.infer.light_palette import LightPalette, drawn_palette
 from saberlm.infer.light_refrain import LEAST_LIT, note_moments, plan_light_refrains
+from saberlm.infer.light_relations import LightRelations
 from saberlm.infer.light_steps import heard_steps, plan_light_steps, with_light_steps
 from saberlm.infer.likeness import Echoes, echoes
 from saberlm.infer.motif import MotifMemory
@@ -186,6 +187,9 @@ class Row:
         if params.light_palette > 0 and self._own_show and request.tastes:
             palette = drawn_palette(self._level_key())
             own += [] if palette is None else [LightPalette(palette, params.light_palette)]
+        if params.light_relations and self._own_show:
+            chance = np.random.default_rng([request.seed, 37])
+            own.append(LightRelations(chance, request.num_bars * v.TICKS_PER_SEGMENT))
         rates = wanted_a_bar(request.amounts, request.around)
         memory = GIVEN_MEMORY_BARS if request.around else MEMORY_BARS
         own += [AmountBias(kind, a_bar, memory) for kind, a_bar in sorted(rates.items())]

@@ -50,8 +50,9 @@ class SamplingParams:
     ``light_balance`` is how strongly a show's density is held to what its level draws from
     mappers' (`saberlm.infer.light_density`; 0 not at all), ``light_palette`` the same of its lamps
     and what they do (`saberlm.infer.light_palette`); ``light_refrain`` says whether bars may take
-    the lights of earlier ones (`saberlm.infer.light_refrain`), ``light_steps`` whether they may
-    keep a step of their own (`saberlm.infer.light_steps`).
+    the lights of earlier ones (`saberlm.infer.light_refrain`), ``light_relations`` whether moments
+    may keep the lamps of the last ones (`saberlm.infer.light_relations`), ``light_steps`` whether
+    bars may keep a step of their own (`saberlm.infer.light_steps`).
     ``copy_limit`` says whether long runs of notes of the train maps are kept out
     (`saberlm.infer.copy_limit`).
     ``taste`` is how far levels differ in what they are held to (`saberlm.infer.style_words`; 1 as
@@ -85,6 +86,7 @@ class SamplingParams:
     light_balance: float = 4.0
     light_palette: float = 3.0
     light_refrain: bool = True
+    light_relations: bool = True
     light_steps: bool = True
     copy_limit: bool = True
     taste: float = 0.5

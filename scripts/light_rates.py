@@ -1,7 +1,8 @@
 """How mappers light, counted for the package: ``python -m saberlm.scripts.light_rates MAPS``.
 
 Prints how often a bar's lights repeat those of an earlier bar (`saberlm.infer.light_refrain`) and
-how often they keep a step of their own (`saberlm.infer.light_steps`), and writes the shows'
+how often they keep a step of their own (`saberlm.infer.light_steps`) and moments the lamps of the
+last ones (`saberlm.infer.light_relations`, every show as much as any other), and writes the shows'
 palettes (`saberlm.infer.light_palette`; ``--out`` elsewhere than the package).
 MAPS is a folder of levels or one with a manifest; counted is the hardest difficulty of each train
 level that has `LEAST_EVENTS` lights, its bars that have `LEAST_A_BAR`, and palettes of those with
@@ -33,6 +34,8 @@ Lights = Collection[tuple[int, int, int]]
 """Of a bar: tick in twelfths of a beat, type and value."""
 LEAST_EVENTS, LEAST_A_BAR = 300, 3
 DENSITIES = (1.5, 12.0)
+A_SHOW = 100_000
+"""What each show's moments are counted as."""
 SAME_SHARE = 0.7
 """Of the events of two bars together, those that both have, for one to repeat the other."""
 
@@ -174,10 +177,12 @@ def main(argv: list[str] | None = None) -> int:
     from saberlm.finetune.sources import find_sources, read_levels
     from saberlm.infer.light_palette import SHIPPED
     from saberlm.infer.light_refrain import BEGINS
+    from saberlm.infer.light_relations import count_looks
     from saberlm.infer.light_steps import BUSY_EDGES, STEPS
 
     begins, goes = Counter[int](), Counter[int]()
     step_begins, step_goes = Counter[tuple[int, int]](), Counter[int]()
+    looks = Counter[tuple[str, str]]()
     palettes, shows = [], 0
     with tempfile.TemporaryDirectory() as scratch:
         sources = [one for one in find_sources(args.maps, Path(scratch)) if one.split == "train"]
@@ -189,6 +194,10 @@ def main(argv: list[str] | None = None) -> int:
             shows += 1
             count_repeats(bars_of(lit[-1]), tuple(BEGINS), begins, goes)
             count_steps(lit[-1], STEPS, BUSY_EDGES, step_begins, step_goes)
+            counted = Counter[tuple[str, str]]()
+            count_looks(lit[-1], counted)
+            for key, count in counted.items():
+                looks[key] += round(A_SHOW * count / counted.total())
             beats = [one.beat for one in lit[-1].lights]
             a_beat = len(beats) / max(max(beats) - min(beats), 1.0)
             if DENSITIES[0] <= a_beat <= DENSITIES[1]:
@@ -213,6 +222,10 @@ def main(argv: list[str] | None = None) -> int:
         ]
         goes_on = step_goes[step] / max(step_goes[-step], 1)
         lines.append(f"steps of {step} ticks: begin {' '.join(chances)}, go on {goes_on:.2f}")
+    for how in ("other", "stayed", "back", "value"):
+        parts = [looks[how, which] for which in ("last", "last but one", "others")]
+        shares = " ".join(f"{part / max(sum(parts), 1):.3f}" for part in parts)
+        lines.append(f"looks, {how}: last, last but one, others {shares}")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
