@@ -27,6 +27,7 @@ from saberlm.eval.fit import (
     rate_fit,
 )
 from saberlm.eval.lights import LightReport, light_report
+from saberlm.eval.looks import Looks, looks_of
 from saberlm.eval.objects import ObjectReference, ObjectUse, object_use
 from saberlm.eval.playability import (
     ALL_RULES,
@@ -91,6 +92,7 @@ class Judgement:
         objects: Use of arcs, chains, bombs and walls.
         objects_percentile: Share of human maps that use less of each.
         lights: The light show.
+        looks: How its lamps go on from moment to moment.
         variety: Share of distinct 4-note windows; None with fewer than four moments.
         hands: Distance between the two hands' cells; None without one of them.
         timing: Against the human map.
@@ -113,6 +115,7 @@ class Judgement:
     relations: Relations
     objects: ObjectUse
     lights: LightReport
+    looks: Looks
     variety: float | None
     hands: float | None
     timing: TimingReport | None = None
@@ -161,6 +164,7 @@ class Judgement:
             "objects": self.objects.to_dict(),
             "objects_percentile": self.objects_percentile,
             "lights": self.lights.to_dict(),
+            "looks": self.looks.to_dict(),
             "variety": self.variety,
             "hands": self.hands,
             **{key: None if part is None else part.to_dict() for key, part in parts.items()},
@@ -187,7 +191,7 @@ class Judgement:
             "findings_per_100": self._rates(faults=True),
             "advice_per_100": self._rates(faults=False),
         }
-        found |= self.swings.metrics() | self.relations.metrics()
+        found |= self.swings.metrics() | self.relations.metrics() | self.looks.metrics()
         found |= {f"per_100:{rule}": rate for rule, rate in self.per_100_notes.items()}
         found |= {f"objects:{kind}": rate for kind, rate in self.objects.per_100_notes.items()}
         if self.objects_percentile is not None:
@@ -278,6 +282,7 @@ def judge_map(
         relations=relations_of(playable, tempo),
         objects=object_use(playable),
         lights=_lights(beatmap, playable, tempo, strength),
+        looks=looks_of(beatmap),
         variety=unique_windows(playable, tempo),
         hands=hand_distance(playable),
         left_out=dict(left_out),

@@ -5,27 +5,20 @@ Mappers' lamps stay where they are, or go to and fro between two looks, for a wh
 event by event breaks off sooner. So, with chances by how the last moments went on (`KEPT`), a
 moment is to light the lamps of the last one, or those of the last but one: other lamps, and more
 events once all of these are said, become unlikely. And a lamp that stays lit changes its value as
-mappers' do (`VALUE_NATS`). When there is light, and what a moment lights
-that keeps neither, is left as it was (`finetune/EXPERIMENTS.md` 55).
+mappers' do (`VALUE_NATS`). When there is light at all is left as it was, and so are moments that
+keep neither (`finetune/EXPERIMENTS.md` 55).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from saberlm.eval.looks import NUM_LAMPS, LampHistory, Look
 from saberlm.infer.class_balance import kept_mass
 from saberlm.prompts import vocab as v
-from saberlm.prompts.beatmap import Beatmap
-
-NUM_LAMPS = 9
-"""Event types that switch lamps: the first of `saberlm.prompts.vocab.LIGHT_TYPES`."""
-MOST_TICKS = v.TICKS_PER_SEGMENT
-"""After a longer pause nothing goes on."""
 
 
 class Chances(NamedTuple):
@@ -36,10 +29,10 @@ class Chances(NamedTuple):
 
 
 KEPT = {"other": Chances(0.02, 0.0), "stayed": Chances(0.3, 0.0), "back": Chances(0.0, 0.35)}
-"""By how the last moment went on. Mappers' moments light the lamps of the last one in .13, .65 and
-.10 of cases, of the last but one in .16, - and .51 (``python -m saberlm.scripts.light_rates``); the
-model's by themselves in .13, .52 and .22, .14, - and .22: the chances make up most of it, as a
-look that is kept makes the next one likelier to be."""
+"""By how the last moment went on (`saberlm.eval.looks`). Mappers' moments light the lamps of the
+last one in .13, .65 and .10 of cases, of the last but one in .16, - and .51 (``python -m
+saberlm.scripts.light_rates``); the model's by themselves in .13, .52 and .22, .14, - and .22: the
+chances make up most of it, as a look that is kept makes the next one likelier to be."""
 VALUE_NATS = (-0.9, 0.9, 0.2)
 """Of a lamp of the last moment: its value there, that of the last but one, another. Mappers have
 them in .23, .48 and .29 of cases, the model by itself in .55, .18 and .28."""
@@ -47,72 +40,8 @@ OUT_NATS, IN_NATS = -6.0, 3.0
 """Of events that do not belong to a look that is kept, and of those that do and are not said."""
 
 Floats = npt.NDArray[np.float32]
-Look = Mapping[int, int]
-"""Values of a moment's lamps."""
 
 _LAMPS = slice(v.OFFSETS["light"], v.OFFSETS["light"] + NUM_LAMPS * v.NUM_LIGHT_VALUES)
-_KINDS = {kind: lamp for lamp, kind in enumerate(v.LIGHT_TYPES[:NUM_LAMPS])}
-
-
-class LampHistory:
-    """The looks of a show's last three moments, and of the one at hand.
-
-    Attributes:
-        tick: of the moment at hand.
-        now: its look, as far as it was said.
-        past: the looks before it, the newest first.
-    """
-
-    def __init__(self) -> None:
-        self.tick = -1
-        self.now: dict[int, int] = {}
-        self.past: tuple[Look, Look, Look] = ({}, {}, {})
-        self._lit = -1  # tick of the newest of these
-
-    def come_to(self, tick: int) -> None:
-        """Time has come to a tick: a moment before it is over."""
-        if tick == self.tick:
-            return
-        if self.now:
-            self.past = (self.now, *self.past[:2])
-            self.now, self._lit = {}, self.tick
-        if tick - self._lit > MOST_TICKS:
-            self.past = ({}, {}, {})
-        self.tick = tick
-
-    def how(self) -> str | None:
-        """How the last moment went on, a key of `KEPT`; None where too little came before."""
-        last, before, earlier = (one.keys() for one in self.past)
-        if not before:
-            return None
-        return "stayed" if last == before else "back" if last == earlier else "other"
-
-
-def count_looks(beatmap: Beatmap, counts: Counter[tuple[str, str]]) -> None:
-    """Add a show's moments to the counts: by how the last one went on, whether it lights the lamps
-    of the last one, of the last but one, or others; and by "value" whether a lamp that stays lit
-    has the value of the last moment, of the last but one, or another."""
-    history = LampHistory()
-
-    def close() -> None:
-        how, now = history.how(), history.now
-        if how is None or not now:
-            return
-        last, before, _ = history.past
-        kept = "last" if now.keys() == last.keys() else "last but one"
-        counts[how, kept if now.keys() in (last.keys(), before.keys()) else "others"] += 1
-        for lamp in now if kept == "last" else ():
-            again = "last but one" if now[lamp] == before.get(lamp) else "others"
-            counts["value", "last" if now[lamp] == last[lamp] else again] += 1
-
-    for one in sorted(beatmap.lights, key=lambda event: event.beat):
-        if one.type in _KINDS:
-            tick = round(one.beat * v.TICKS_PER_BEAT)
-            if tick != history.tick:
-                close()
-            history.come_to(tick)
-            history.now[_KINDS[one.type]] = one.value
-    close()
 
 
 class LightRelations:

@@ -174,10 +174,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("maps", type=Path, metavar="MAPS", help="levels, or a manifest")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="default: the package's own")
     args = parser.parse_args(argv)
+    from saberlm.eval.looks import count_looks
     from saberlm.finetune.sources import find_sources, read_levels
     from saberlm.infer.light_palette import SHIPPED
     from saberlm.infer.light_refrain import BEGINS
-    from saberlm.infer.light_relations import count_looks
     from saberlm.infer.light_steps import BUSY_EDGES, STEPS
 
     begins, goes = Counter[int](), Counter[int]()

@@ -1,37 +1,19 @@
-"""How lamps go on: looks by hand, looks that are kept whole, light that stays as likely."""
+"""How lamps go on: looks that are kept whole, light that stays as likely."""
 
-from collections import Counter
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from saberlm.eval.looks import NUM_LAMPS
 from saberlm.infer import light_relations
-from saberlm.infer.light_relations import (
-    MOST_TICKS,
-    NUM_LAMPS,
-    Chances,
-    LightRelations,
-    count_looks,
-)
+from saberlm.infer.light_relations import Chances, LightRelations
 from saberlm.prompts import vocab as v
-from saberlm.prompts.beatmap import Beatmap, LightEvent
 
 Look = dict[int, int]
 """Values of a moment's lamps by event type."""
 RED, BLUE, OFF = 5, 1, 0
 LAMPS = range(v.OFFSETS["light"], v.OFFSETS["light"] + NUM_LAMPS * v.NUM_LIGHT_VALUES)
-
-
-def counted(*looks: Look, step: float = 1.0) -> dict[tuple[str, str], int]:
-    lights = [
-        LightEvent(step * i, kind, value)
-        for i, look in enumerate(looks)
-        for kind, value in look.items()
-    ]
-    counts: Counter[tuple[str, str]] = Counter()
-    count_looks(Beatmap(lights=tuple(lights)), counts)
-    return dict(counts)
 
 
 def token(kind: int, value: int) -> int:
@@ -58,29 +40,6 @@ def bias_that_keeps(monkeypatch: pytest.MonkeyPatch, last: float, before: float)
     kept = dict.fromkeys(light_relations.KEPT, Chances(last, before))
     monkeypatch.setattr(light_relations, "KEPT", kept)
     return LightRelations(np.random.default_rng(0), 1000)
-
-
-def test_lamps_are_the_event_types_that_switch_them() -> None:
-    from saberlm.eval.counts import LAMP_TYPES
-
-    assert set(v.LIGHT_TYPES[:NUM_LAMPS]) == LAMP_TYPES
-
-
-def test_looks_are_counted_by_how_the_last_moment_went_on() -> None:
-    same = counted(*[{0: RED}] * 5)
-    assert same == {("stayed", "last"): 3, ("value", "last"): 3}
-    to_and_fro = counted(*[{0: RED}, {1: RED, 4: RED}] * 3)
-    assert to_and_fro == {("other", "last but one"): 1, ("back", "last but one"): 3}
-    wanders = counted({0: RED}, {1: RED}, {2: RED}, {3: RED}, {3: BLUE})
-    assert wanders == {("other", "others"): 2, ("other", "last"): 1, ("value", "others"): 1}
-    flips = counted({0: RED}, {0: BLUE}, {0: RED})
-    assert flips == {("stayed", "last"): 1, ("value", "last but one"): 1}
-
-
-def test_nothing_goes_on_after_a_pause() -> None:
-    beats = MOST_TICKS / v.TICKS_PER_BEAT
-    assert counted(*[{0: RED}] * 4, step=beats)[("stayed", "last")] == 2
-    assert counted(*[{0: RED}] * 4, step=beats + 0.1) == {}
 
 
 def test_a_look_comes_back_whole(monkeypatch: pytest.MonkeyPatch) -> None:
