@@ -34,8 +34,9 @@ last one in .13, .65 and .10 of cases, of the last but one in .16, - and .51 (``
 saberlm.scripts.light_rates``); the model's by themselves in .13, .52 and .22, .14, - and .22: the
 chances make up most of it, as a look that is kept makes the next one likelier to be."""
 VALUE_NATS = (-0.9, 0.9, 0.2)
-"""Of a lamp of the last moment: its value there, that of the last but one, another. Mappers have
-them in .23, .48 and .29 of cases, the model by itself in .55, .18 and .28."""
+"""Of a lamp of the last moment: its value there, that of the last but one (also where both had the
+same), another. Mappers have them in .23, .48 and .29 of cases, the model by itself in .55, .18 and
+.28."""
 OUT_NATS, IN_NATS = -6.0, 3.0
 """Of events that do not belong to a look that is kept, and of those that do and are not said."""
 
@@ -60,12 +61,12 @@ class LightRelations:
     def adjust(self, logits: Floats, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
         self._come_to(tick)
+        look = self._look()
         if self._nats is None:
-            self._nats = self._wanted()
-        logits[_LAMPS] += self._nats
-        if not self._look():
-            own = logits[_LAMPS] - self._nats
-            logits[_LAMPS] += kept_mass(own, logits[_LAMPS])
+            self._nats = self._wanted(look)
+        own = logits[_LAMPS]
+        moved = own + self._nats
+        logits[_LAMPS] = moved if look else moved + kept_mass(own, moved)
 
     def say(self, token: int, tick: int) -> None:
         """See `saberlm.infer.row_sampler.LogitBias`."""
@@ -91,9 +92,9 @@ class LightRelations:
             return self._history.past[0]
         return self._history.past[1] if drawn < sum(chances) else {}
 
-    def _wanted(self) -> Floats:
-        """Nats of each lamp event, ``(117,)``."""
-        look, (last, before, _) = self._look(), self._history.past
+    def _wanted(self, look: Look) -> Floats:
+        """Nats of each lamp event, ``(117,)``, where a look is to be kept (nothing: none)."""
+        last, before, _ = self._history.past
         nats = np.full((NUM_LAMPS, v.NUM_LIGHT_VALUES), OUT_NATS if look else 0.0, np.float32)
         for lamp in last if not look or look is last else ():
             nats[lamp] += VALUE_NATS[2]
