@@ -24,7 +24,7 @@ from saberlm.prompts.beatmap import Beatmap
 from saberlm.prompts.tempo import TempoMap, fold_bpm
 
 GRAM_NOTES = 15
-"""A run of the maps that is known; human maps of other songs share some of 20 (`eval` README)."""
+"""A run of the maps that is known; human maps of different songs share some of up to 20."""
 LOSS = 30.0
 """Nats that a note loses which would go on with a known run; where a row may say nothing else, it
 still may say that."""
