@@ -75,11 +75,12 @@ def write_grams(path: Path, grams: Grams) -> None:
 
 @cache
 def known_grams(path: Path = SHIPPED) -> Grams | None:
-    """What ships with the package, sorted; None in a copy without the file."""
+    """What ships with the package, sorted; None in a copy without the file, or with none in it."""
     if not path.is_file():
         return None
     with np.load(path) as data:
-        return np.cumsum(data["steps"], dtype=np.uint32)
+        grams: Grams = np.cumsum(data["steps"], dtype=np.uint32)
+    return grams if len(grams) else None
 
 
 class CopyLimit:

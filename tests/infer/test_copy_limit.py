@@ -82,6 +82,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read is not None
     assert np.array_equal(read, grams)
     assert known_grams(tmp_path / "none.npz") is None
+    write_grams(tmp_path / "empty.npz", grams_of([]))
+    assert known_grams(tmp_path / "empty.npz") is None
 
 
 def test_what_ships_is_sorted_and_no_map() -> None:
