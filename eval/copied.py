@@ -23,7 +23,6 @@ from saberlm.eval.note_arrays import (
     ngram_hashes,
     note_arrays,
     tempo_scale,
-    to_ticks,
 )
 from saberlm.prompts.beatmap import Beatmap
 from saberlm.prompts.tempo import TempoMap
@@ -165,5 +164,4 @@ class PatternIndex:
 
 
 def _grams(notes: NoteArrays) -> Hashes:
-    gaps = to_ticks(np.diff(notes.moment_beat[notes.moment]))
-    return ngram_hashes(mix(notes.code), gaps, GRAM_NOTES)
+    return ngram_hashes(mix(notes.code), notes.gaps, GRAM_NOTES)

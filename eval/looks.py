@@ -12,18 +12,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from saberlm.eval.counts import LAMP_TYPES
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import Beatmap
 
-NUM_LAMPS = 9
-"""Event types that switch lamps: the first of `saberlm.prompts.vocab.LIGHT_TYPES`."""
 MOST_TICKS = v.TICKS_PER_SEGMENT
 """After a longer pause nothing goes on."""
 
 Look = Mapping[int, int]
 """Values of a moment's lamps."""
-
-_KINDS = {kind: lamp for lamp, kind in enumerate(v.LIGHT_TYPES[:NUM_LAMPS])}
 
 
 @dataclass(frozen=True)
@@ -100,12 +97,12 @@ def count_looks(beatmap: Beatmap, counts: Counter[tuple[str, str]]) -> None:
             counts["value", "last" if now[lamp] == last[lamp] else again] += 1
 
     for one in sorted(beatmap.lights, key=lambda event: event.beat):
-        if one.type in _KINDS:
+        if one.type in LAMP_TYPES:
             tick = round(one.beat * v.TICKS_PER_BEAT)
             if tick != history.tick:
                 close()
             history.come_to(tick)
-            history.now[_KINDS[one.type]] = one.value
+            history.now[one.type] = one.value
     close()
 
 

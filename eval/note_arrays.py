@@ -68,6 +68,11 @@ class NoteArrays:
         return np.minimum.reduceat(self.beat, self.start) if len(self) else self.beat
 
     @property
+    def gaps(self) -> Ints:
+        """(N - 1,) ticks from each note to the next, 0 within a moment."""
+        return to_ticks(np.diff(self.moment_beat[self.moment]))
+
+    @property
     def code(self) -> Ints:
         """(N,) hand, cell and direction in one number, 0-215."""
         return note_code(self.color, self.x, self.y, self.direction)

@@ -60,9 +60,8 @@ def grams_of(maps: Iterable[tuple[Beatmap, TempoMap]]) -> Grams:
 def _grams(notes: NoteArrays) -> Grams:
     if len(notes) < GRAM_NOTES:
         return np.zeros(0, np.uint32)
-    gaps = to_ticks(np.diff(notes.moment_beat[notes.moment]))
     windows = np.lib.stride_tricks.sliding_window_view
-    return fingerprints(windows(notes.code, GRAM_NOTES), windows(gaps, GRAM_NOTES - 1))
+    return fingerprints(windows(notes.code, GRAM_NOTES), windows(notes.gaps, GRAM_NOTES - 1))
 
 
 def write_grams(path: Path, grams: Grams) -> None:

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from saberlm.eval.looks import NUM_LAMPS, LampHistory, Look
+from saberlm.eval.counts import LAMP_TYPES
+from saberlm.eval.looks import LampHistory, Look
 from saberlm.infer.class_balance import kept_mass
 from saberlm.prompts import vocab as v
 
@@ -42,6 +43,8 @@ OUT_NATS, IN_NATS = -6.0, 3.0
 
 Floats = npt.NDArray[np.float32]
 
+NUM_LAMPS = len(LAMP_TYPES)
+"""They are the first of `saberlm.prompts.vocab.LIGHT_TYPES`."""
 _LAMPS = slice(v.OFFSETS["light"], v.OFFSETS["light"] + NUM_LAMPS * v.NUM_LIGHT_VALUES)
 
 

@@ -4,8 +4,7 @@ from collections import Counter
 
 import pytest
 
-from saberlm.eval.counts import LAMP_TYPES
-from saberlm.eval.looks import MOST_TICKS, NUM_LAMPS, Look, Looks, count_looks, looks_of
+from saberlm.eval.looks import MOST_TICKS, Look, Looks, count_looks, looks_of
 from saberlm.prompts import vocab as v
 from saberlm.prompts.beatmap import Beatmap, LightEvent
 
@@ -26,10 +25,6 @@ def counted(*looks: Look, step: float = 1.0) -> dict[tuple[str, str], int]:
     counts: Counter[tuple[str, str]] = Counter()
     count_looks(show(*looks, step=step), counts)
     return dict(counts)
-
-
-def test_lamps_are_the_event_types_that_switch_them() -> None:
-    assert set(v.LIGHT_TYPES[:NUM_LAMPS]) == LAMP_TYPES
 
 
 def test_looks_are_counted_by_how_the_last_moment_went_on() -> None:

@@ -126,12 +126,8 @@ def test_returns_by_time() -> None:
         (4.3, 0, 0, RED, D.UP),  # another hand
     )
     counts = relations_of(made, SECONDS)
-    assert counts.returns.tolist() == [
-        [1, 0, 0],
-        [0, 1, 1],
-        [0, 0, 0],
-        [1, 0, 0],
-    ]  # cut, direction, neither
+    # by time: cut, direction, neither
+    assert counts.returns.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 0, 0]]
     assert counts.metrics()["move:fast_return"] == pytest.approx(1 / 3)
 
 
@@ -147,12 +143,8 @@ def test_answers_mirror_the_other_hand() -> None:
         (2.4, 1, 0, RED, D.UP),
     )
     counts = relations_of(made, SECONDS)
-    assert counts.answers.tolist() == [
-        [1, 0, 1],
-        [0, 1, 0],
-        [0, 0, 0],
-        [0, 0, 0],
-    ]  # cut, direction, neither
+    # by time: cut, direction, neither
+    assert counts.answers.tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
     assert counts.metrics()["move:fast_answer"] == pytest.approx(1 / 3)
 
 

@@ -12,9 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 
 from saberlm.infer import batch_run, rounds
@@ -26,13 +24,12 @@ from saberlm.infer.batch_folder import (
     locked,
     made_here,
 )
-from saberlm.infer.batch_requests import find_requests, request_line
+from saberlm.infer.batch_requests import find_requests
 from saberlm.infer.batch_run import BatchSettings, DiskFullError, run_batch, unsure
 from saberlm.infer.decoder import CompiledDecoder
 from saberlm.infer.mapper import MappedLevel
 from saberlm.prompts.mapfile import read_level
 
-RATE = 22_050
 GRID = {"bpm": 120.0, "offset": 0.0, "max_segment_tokens": 30}
 
 
@@ -40,19 +37,6 @@ GRID = {"bpm": 120.0, "offset": 0.0, "max_segment_tokens": 30}
 def model_dir(tiny_model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     tiny_model.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture
-def songs(tmp_path: Path) -> Path:
-    """Five songs of noise, one in a folder of its own with another's name, and a bad one."""
-    folder = tmp_path / "songs"
-    (folder / "more").mkdir(parents=True)
-    for i, name in enumerate(["a.wav", "b.wav", "c.wav", "more/a.wav"]):
-        noise = np.random.default_rng(i).normal(size=RATE * (6 + i)).astype(np.float32) * 0.1
-        soundfile.write(folder / name, noise, RATE)
-    (folder / "bad.mp3").write_text("no music\n" * 40)
-    (folder / "notes.txt").write_text("not a song")
     return folder
 
 
@@ -66,89 +50,6 @@ def whole_levels(out: Path) -> dict[str, bytes]:
         assert read_level(path).difficulties
         assert made_here(path)
     return {path.name: path.read_bytes() for path in out.glob("*.zip")}
-
-
-def test_folders_files_and_lines_become_requests_with_names_of_their_own(songs: Path) -> None:
-    listed = songs / "list.jsonl"
-    listed.write_text(
-        '{"song": "a.wav", "difficulties": ["Hard"], "nps": 3}\n\n'
-        '{"song": "a.wav", "output": "mine.zip", "temperature": 0.5}\n'
-    )
-    items = find_requests([songs, listed, songs / "b.wav"], {"seed": 3, "nps": 4.0})
-    names = [item.output for item in items]
-    assert len(names) == len({name.lower() for name in names}) == 7
-    assert {"b.zip", "c.zip", "bad.zip", "mine.zip"} <= set(names)
-    assert sum(name.startswith("a-") for name in names) == 3
-    assert items == find_requests([songs, listed], {"seed": 3, "nps": 4.0})
-    by_name = {item.output: item.request for item in items}
-    assert by_name["mine.zip"].sampling.temperature == 0.5
-    assert (by_name["b.zip"].nps, by_name["b.zip"].seed) == (4.0, 3)
-    hard = next(item.request for item in items if item.request.difficulties == ("Hard",))
-    assert hard.nps == 3.0
-
-
-def test_a_line_says_of_its_song_whatever_the_map_command_takes(songs: Path) -> None:
-    (songs / "beats.txt").write_text("\n".join(str(i / 2) for i in range(12)))
-    listed = songs / "list.jsonl"
-    lines = [
-        {"song": "a.wav", "bpm": 128, "offset": 0.25, "njs": 15, "title": "A", "artist": "B"},
-        {"song": "b.wav", "beats": "beats.txt", "cover": "none.png", "candidates": 2},
-        {"song": "c.wav", "tempo_from": "more", "walls": "none", "arcs": False, "top_k": 5},
-    ]
-    listed.write_text("\n".join(map(json.dumps, lines)))
-    first, second, third = (one.request for one in find_requests([listed], {"artist": "C"}))
-    assert (first.bpm, first.offset, first.njs) == (128.0, 0.25, 15.0)
-    assert (first.title, first.artist, second.artist) == ("A", "B", "C")
-    assert (second.beats, second.cover) == (songs / "beats.txt", songs / "none.png")
-    assert second.given_tempo() is not None, "found beside its line, wherever the command is run"
-    assert (third.tempo_from, third.walls, third.arcs) == (songs / "more", "none", False)
-    assert third.sampling.top_k == 5
-
-
-def test_requests_written_as_lines_come_back_the_same(songs: Path) -> None:
-    listed = songs / "list.jsonl"
-    listed.write_text(
-        '{"song": "a.wav", "difficulties": ["Hard", "Easy"], "nps": [3, 2.5], "arcs": true}\n'
-        '{"song": "b.wav", "beats": "beats.txt", "preset": "wild", "output": "ß ü.zip"}\n'
-        '{"song": "more/a.wav", "prompt": "NPS: {nps}", "seed": 0, "lights": false}\n'
-    )
-    items = find_requests([listed, songs], {"seed": 7, "style": "tech"})
-    written = songs / "elsewhere" / "again.jsonl"
-    written.parent.mkdir()
-    written.write_text("\n".join(map(request_line, items)), encoding="utf-8")
-    assert find_requests([written], {}) == items
-    assert json.loads(request_line(items[-1])).keys() == {"song", "output", "seed", "style"}
-
-
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ('{"song": "a.wav", "difficulty": "Hard"}', "difficult"),
-        ('{"song": "a.wav", "nps": "many"}', "nps: expected a number"),
-        ('{"song": "a.wav", "lights": 1}', "lights: expected true or false"),
-        ('{"song": "a.wav", "difficulties": ["Insane"]}', "Insane"),
-        ('{"song": "a.wav", "prompt": "NPS: fast"}', "fast"),
-        ('{"song": "a.wav", "output": "../x.zip"}', "output"),
-        ('{"nps": 3}', "song"),
-        ('["a.wav"]', "JSON object"),
-        ("{", "line 2"),
-    ],
-)
-def test_a_bad_line_is_refused_with_its_number(songs: Path, line: str, says: str) -> None:
-    listed = songs / "list.jsonl"
-    listed.write_text(f'{{"song": "b.wav"}}\n{line}\n')
-    with pytest.raises(ValueError, match="line 2") as caught:
-        find_requests([listed], {})
-    assert says in str(caught.value)
-
-
-def test_two_levels_of_one_name_are_refused(songs: Path) -> None:
-    listed = songs / "list.jsonl"
-    listed.write_text(
-        '{"song": "a.wav", "output": "x.zip"}\n{"song": "b.wav", "output": "X.zip"}\n'
-    )
-    with pytest.raises(ValueError, match=r"line 2.*name of its own"):
-        find_requests([listed], {})
 
 
 def test_a_run_reports_the_bad_song_and_a_second_one_does_nothing_anew(

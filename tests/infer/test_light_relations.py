@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from saberlm.eval.looks import NUM_LAMPS
+from saberlm.eval.counts import LAMP_TYPES
 from saberlm.infer import light_relations
-from saberlm.infer.light_relations import Chances, LightRelations
+from saberlm.infer.light_relations import NUM_LAMPS, Chances, LightRelations
 from saberlm.prompts import vocab as v
 
 Look = dict[int, int]
@@ -40,6 +40,10 @@ def bias_that_keeps(monkeypatch: pytest.MonkeyPatch, last: float, before: float)
     kept = dict.fromkeys(light_relations.KEPT, Chances(last, before))
     monkeypatch.setattr(light_relations, "KEPT", kept)
     return LightRelations(np.random.default_rng(0), 1000)
+
+
+def test_lamps_are_the_event_types_that_switch_them() -> None:
+    assert set(v.LIGHT_TYPES[:NUM_LAMPS]) == LAMP_TYPES
 
 
 def test_a_look_comes_back_whole(monkeypatch: pytest.MonkeyPatch) -> None:
