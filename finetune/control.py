@@ -17,10 +17,12 @@ from saberlm.adapter.loading import LoadedModel
 from saberlm.eval.control import ControlRow
 from saberlm.eval.fit import notes_per_second
 from saberlm.finetune.held_out import HeldOutSong
+from saberlm.infer.amounts import asked_amounts, held_to
 from saberlm.infer.engine import Engine
 from saberlm.infer.lighting import generate_lit, make_passes
 from saberlm.infer.pipeline import Song, completed, encode_song, to_beatmap
 from saberlm.infer.sampling import SamplingParams
+from saberlm.infer.style_words import wishes
 from saberlm.prompts.beatmap import Beatmap
 from saberlm.prompts.descriptors import DESCRIPTORS, descriptor_values
 from saberlm.prompts.header import Conditions
@@ -36,7 +38,7 @@ class ControlPlan:
     Attributes:
         difficulty: Asked for throughout.
         nps: Notes a second asked for, each in a map of its own without a style.
-        words: Style words, each asked for and, where ``scale`` is not 1, avoided.
+        words: Style words, each asked for and avoided.
         scale: Of the guidance, tried beside none; 1 leaves guidance out.
         bars: Length of the stretch, four beats each.
         playability: As `saberlm.infer.sampling.SamplingParams` has it.
@@ -129,7 +131,9 @@ def control_rows(loaded: LoadedModel, song: HeldOutSong, plan: ControlPlan) -> l
             seed=plan.seed,
         )
         asked = completed(loaded.model, cut, wish)
-        passes.append(make_passes(loaded.model, encoding, cut, asked, plan.seed))
+        one = make_passes(loaded.model, encoding, cut, asked, plan.seed)
+        amounts = asked_amounts(None, None, wishes(ask.word, ask.avoided))
+        passes.append(replace(one, notes=held_to(one.notes, amounts)))
         settings.append(params)
     made = generate_lit(Engine(loaded.model), passes, settings)
     maps = [to_beatmap(made[i], cut)[0] for i in range(len(asks))]
@@ -144,8 +148,7 @@ def _asks(plan: ControlPlan) -> Sequence[_Ask]:
     for scale in scales:
         asks.append(_Ask(scale=scale))
         asks += [_Ask(word=word, scale=scale) for word in plan.words]
-    if plan.scale != 1:
-        asks += [_Ask(avoided=word, scale=plan.scale) for word in plan.words]
+        asks += [_Ask(avoided=word, scale=scale) for word in plan.words]
     return asks
 
 

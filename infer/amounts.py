@@ -20,6 +20,7 @@ import torch
 from saberlm.infer.fading_gap import FadingGap
 from saberlm.infer.light_limit import LIGHT_IDS
 from saberlm.infer.rhythm import MIN_GAP_TICKS, PLANNED_LOGIT, SILENT_LOGIT, spaced_peaks
+from saberlm.infer.style_words import StyleWishes
 from saberlm.prompts import vocab as v
 
 if TYPE_CHECKING:
@@ -93,6 +94,15 @@ def objects_a_bar(bars: Iterable[Sequence[int]]) -> dict[str, float]:
     counts = {kind: int(said[list(v.block_range(kind))].sum()) for kind in OBJECTS_A_BAR}
     counts["light"] = int(said[LIGHT_IDS].sum())
     return {kind: count / len(whole) for kind, count in counts.items() if count}
+
+
+def asked_amounts(bombs: str | None, walls: str | None, words: StyleWishes) -> dict[str, str]:
+    """What is asked for by kind, where anything is: amounts as such, or for walls a style word."""
+    if walls is None:
+        by_word = {"high": words.asked, "low": words.avoided}
+        walls = next((amount for amount, said in by_word.items() if "walls" in said), None)
+    asked = {"bomb": bombs, "wall": walls}
+    return {kind: amount for kind, amount in asked.items() if amount not in (None, "none")}
 
 
 def wanted_a_bar(amounts: Mapping[str, str], around: Mapping[str, float]) -> dict[str, float]:

@@ -32,6 +32,9 @@ USUAL_SHARE = 0.2
 ASKED_SHARE = 0.4
 """The same where the style asks for doubles: maps that are called so have .36 or more
 (`saberlm.prompts.descriptors`)."""
+AVOIDED_SHARE = 0.06
+"""The same where the style is to be without: one train map in twenty has fewer
+(`saberlm.scripts.descriptor_table`)."""
 HOLD = 8.0
 """Nats for each that doubles are too frequent by."""
 MEMORY_MOMENTS = 128.0

@@ -19,7 +19,7 @@ from saberlm.infer.constraints import forbidden_tokens
 from saberlm.infer.copy_limit import CopyLimit, known_grams
 from saberlm.infer.cut_balance import CutBalance, balanced_shares
 from saberlm.infer.density import DEFAULT_NPS, DensityControl
-from saberlm.infer.emphasis import ASKED_SHARE, EmphasisBias
+from saberlm.infer.emphasis import ASKED_SHARE, AVOIDED_SHARE, EmphasisBias
 from saberlm.infer.hand_balance import HandBalance
 from saberlm.infer.hand_pace import HandPace, usual_ebpm
 from saberlm.infer.hazard import BarHazard
@@ -34,14 +34,13 @@ from saberlm.infer.motif import MotifMemory
 from saberlm.infer.playability import RowPlayability, check_difficulty
 from saberlm.infer.refrain import plan_refrains
 from saberlm.infer.relation_balance import RelationBalance
-from saberlm.infer.rhythm import RhythmPlan
+from saberlm.infer.rhythm import NOTES_PER_ONSET, RhythmPlan
 from saberlm.infer.row_sampler import LogitBias, RowSampler
 from saberlm.infer.sampling import PatternPenalty, SamplingParams
-from saberlm.infer.style_words import cut_tilt, stream_nats, taste
+from saberlm.infer.style_words import cut_tilt, stream_nats, taste, wishes
 from saberlm.infer.turn_balance import TurnBalance, held_turns
 from saberlm.prompts import vocab as v
 from saberlm.prompts.context import Context
-from saberlm.prompts.descriptors import words_of
 from saberlm.prompts.header import Conditions
 from saberlm.prompts.stream import MapPrompt
 
@@ -49,6 +48,9 @@ Floats = npt.NDArray[np.float32]
 
 DEFAULT_BPM = 135.0
 """Taken where a request does not say its tempo."""
+FEWER_JUMPS = np.array([1.0, 1.0, 1.0, 0.4, 0.4])
+"""What is left of moves by distance (`saberlm.eval.relations.DISTANCES`) where jumps are to be
+avoided."""
 
 
 @dataclass(frozen=True)
@@ -136,11 +138,17 @@ class Row:
         self.past_fed = False  # whether the bars so far are in the cache
         self.piece: Floats | None = None  # what the decoder gets next
         self.notes = 0
+        self._words = wishes(request.conditions.style, params.negative_style)
         self.rhythm: DensityControl | RhythmPlan | None = request.density
         if request.density is not None and params.rhythm == "planned":
             chance = np.random.default_rng([request.seed, 7])
-            streams = stream_nats(request.conditions.style)
-            self.rhythm = RhythmPlan(request.density, params.rhythm_noise, chance, streams)
+            self.rhythm = RhythmPlan(
+                request.density,
+                params.rhythm_noise,
+                chance,
+                stream_nats(self._words),
+                1 + AVOIDED_SHARE if "doubles" in self._words.avoided else NOTES_PER_ONSET,
+            )
         self._lights_only = request.context is not None and request.context.task == "lights"
         # a whole show, and not one that stands partly
         self._own_show = self._lights_only and not (request.fixed or request.around)
@@ -196,8 +204,10 @@ class Row:
         if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
             heard = request.onset_logits[:, 0].float().cpu().numpy()
             share = None if given else self.rhythm.per_onset - 1
-            if "doubles" in words_of(request.conditions.style):
+            if "doubles" in self._words.asked:
                 share = ASKED_SHARE
+            elif "doubles" in self._words.avoided:
+                share = AVOIDED_SHARE
             own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis, share))
         if params.hand_pace > 0 and not self._lights_only:
             own.append(self._hand_pace())
@@ -220,8 +230,10 @@ class Row:
             rest_ticks = RESET_SECONDS * bpm / 60 * v.TICKS_PER_BEAT
             held.append(TurnBalance(turns, params.turn_balance, rest_ticks))
         if params.relation_balance > 0 and relations is not None:
-            if "jumps" in words_of(request.conditions.style):
+            if "jumps" in self._words.asked:
                 relations = replace(relations, moves=np.zeros_like(relations.moves))
+            elif "jumps" in self._words.avoided:
+                relations = replace(relations, moves=relations.moves * FEWER_JUMPS)
             held.append(RelationBalance(relations, bpm, params.relation_balance))
             held.append(HandBalance(relations, bpm, params.relation_balance))
         return held
@@ -240,7 +252,7 @@ class Row:
         if "light" in request.around:
             a_beat = request.around["light"] / v.BEATS_PER_SEGMENT
         else:
-            a_beat = wanted_a_beat(request.conditions.style, self._level_key())
+            a_beat = wanted_a_beat(self._words, self._level_key())
         heard = self._heard.float().cpu().numpy()
         return LightDensity(a_beat, heard, self.params.light_balance)
 
@@ -273,7 +285,7 @@ class Row:
         request = self.request
         strength = self.params.taste if request.tastes else 0.0
         own = taste(self._level_key(), strength)
-        words = cut_tilt(request.conditions.style)
+        words = cut_tilt(self._words)
         return own if words is None else own / 2 + words
 
     @property

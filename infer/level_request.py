@@ -17,12 +17,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from saberlm.infer.amounts import AMOUNTS
+from saberlm.infer.amounts import AMOUNTS, asked_amounts
 from saberlm.infer.chroma import check_palette
 from saberlm.infer.cover import load_cover
 from saberlm.infer.decoration import DECORATIONS
 from saberlm.infer.pack import check_environment
 from saberlm.infer.sampling import SamplingParams
+from saberlm.infer.style_words import wishes
 from saberlm.infer.tempo import check_flags
 from saberlm.infer.tempo_estimate import TempoEstimate
 from saberlm.infer.tempo_given import given_tempo
@@ -199,8 +200,8 @@ class LevelRequest:
     @property
     def amounts(self) -> dict[str, str]:
         """For the rows: how many bombs and walls, where some are asked for."""
-        asked = {"bomb": self.bombs, "wall": self.walls}
-        return {kind: amount for kind, amount in asked.items() if amount not in (None, "none")}
+        words = wishes(self.conditions[0].style, self.sampling.negative_style)
+        return asked_amounts(self.bombs, self.walls, words)
 
     @property
     def num_rows(self) -> int:

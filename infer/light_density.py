@@ -19,8 +19,8 @@ import numpy.typing as npt
 from saberlm.eval.counts import LAMP_TYPES
 from saberlm.infer.fading_gap import FadingGap
 from saberlm.infer.light_limit import LIGHT_EVENTS, LIGHT_IDS
+from saberlm.infer.style_words import StyleWishes
 from saberlm.prompts import vocab as v
-from saberlm.prompts.descriptors import words_of
 
 USUAL_A_BEAT = 4.2
 """Events: a little under the middle of the 321 lit difficulties of the training maps (geometric
@@ -49,17 +49,22 @@ LIT = frozenset(
 _LIT_IDS = np.array(sorted(LIT))
 
 
-def wanted_a_beat(style: str | None, key: Sequence[int]) -> float:
-    """Light events a beat that a level is held to.
+def wanted_a_beat(words: StyleWishes, key: Sequence[int]) -> float:
+    """Light events a beat that a level is held to. One that is to avoid dense or sparse lights
+    draws from the other half, a deviation further out.
 
     Args:
-        style: words of the request.
+        words: of the request.
         key: numbers that the level's difficulties share, and others hardly: its seed among them.
     """
-    for word in words_of(style):
+    for word in words.asked:
         if word in WORDS:
             return WORDS[word]
     drawn = float(np.random.default_rng([*key, 17]).normal())
+    for word in words.avoided:
+        if word in WORDS:
+            away = -1 if WORDS[word] > USUAL_A_BEAT else 1
+            drawn = away * (1 + abs(drawn))
     return USUAL_A_BEAT * math.exp(SPREAD * max(-2.0, min(2.0, drawn)))
 
 

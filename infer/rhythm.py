@@ -37,6 +37,8 @@ ALIKE_WIDTH = 0.05
 ALIKE_LEAST = float(np.exp(-0.5 / ALIKE_WIDTH))
 """Weight of "nothing is alike": bars half a cosine away count as none."""
 _LOUD_LOGIT = 12.0
+ALONE_LOGIT = 100.0
+"""Nats that set `alone` ticks before all others."""
 STREAM_TICKS = TICKS_PER_BEAT // 4
 STREAM_BEATS = 4
 """Over which `with_streams` judges how busy the song is."""
@@ -49,7 +51,9 @@ class RhythmPlan:
         density: how many notes are wanted, and where the head expects them.
         noise: scale of the Gumbel noise on the head's logits, which makes seeds differ; 0: none.
         random: where it is drawn from.
-        streams: nats of `with_streams`.
+        streams: nats of `with_streams`; below 0: onsets come a quarter of a beat apart, or less,
+            only where those further apart are fewer than the notes asked for take.
+        per_onset: notes an onset to begin with, at most.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class RhythmPlan:
         noise: float = 0.0,
         random: np.random.Generator | None = None,
         streams: float = 0.0,
+        per_onset: float = NOTES_PER_ONSET,
     ) -> None:
         self.density = density
         logits = with_streams(density.logits.double().numpy(), streams)
@@ -66,8 +71,10 @@ class RhythmPlan:
             logits = np.where(
                 logits > SILENT_LOGIT, logits + noise * random.gumbel(size=len(logits)), logits
             )
+        if streams < 0:
+            logits = logits + ALONE_LOGIT * alone(logits)
         self.candidates = spaced_peaks(logits, MIN_GAP_TICKS)
-        self.per_onset = min(density.notes_per_onset, NOTES_PER_ONSET)
+        self.per_onset = min(density.notes_per_onset, per_onset)
         first = self.candidates[: round(density.wanted / self.per_onset)]
         self._first = np.sort(first)
         self.planned = np.zeros(len(logits), bool)
@@ -134,8 +141,8 @@ def joined_with_alike(
 def with_streams(logits: npt.NDArray[np.float64], nats: float) -> npt.NDArray[np.float64]:
     """Logits by which notes a quarter of a beat apart gather where the song is busy: ticks of that
     grid gain ``nats`` for each deviation by which the notes expected there, over
-    `STREAM_BEATS`, lie above the song's mean; below 0 they are spread. ``(T,)`` -> ``(T,)``."""
-    if nats == 0:
+    `STREAM_BEATS`, lie above the song's mean; 0 or less changes nothing. ``(T,)`` -> ``(T,)``."""
+    if nats <= 0:
         return logits
     song = logits > SILENT_LOGIT
     expected = np.zeros(len(logits))
@@ -147,6 +154,14 @@ def with_streams(logits: npt.NDArray[np.float64], nats: float) -> npt.NDArray[np
     out = logits.copy()
     out[::STREAM_TICKS] += nats * deviations[::STREAM_TICKS]
     out[~song] = logits[~song]
+    return out
+
+
+def alone(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """The likeliest ticks that lie over a quarter of a beat apart, as many as there is room for;
+    ``(T,)`` -> ``(T,)``."""
+    out = np.zeros(len(logits), bool)
+    out[spaced_peaks(logits, STREAM_TICKS + 1)] = True
     return out
 
 

@@ -31,9 +31,10 @@ class SamplingParams:
     of what the tower hears against ``decoder``, the weight of the decoder's own opinion on when
     something happens. ``repetition_penalty`` divides the chance of a note that would complete a
     pattern of ``repetition_ngram`` notes, their distances included, which the row's last
-    ``repetition_window`` notes hold already (1 changes nothing). ``cfg_scale`` above 1 moves away
-    from a map of which nothing was asked, or from ``negative_style`` (`saberlm.infer.guidance`; 1
-    is off, and each row costs twice as much with it). ``rhythm`` is ``planned`` over the whole song
+    ``repetition_window`` notes hold already (1 changes nothing). ``negative_style`` names
+    words to avoid (`saberlm.infer.style_words`). ``cfg_scale`` above 1 moves away from a map of
+    which nothing was asked, or of the negative style (`saberlm.infer.guidance`; 1 is off, and each
+    row costs twice as much with it). ``rhythm`` is ``planned`` over the whole song
     from what the tower hears (`saberlm.infer.rhythm`), with ``rhythm_noise`` so that seeds differ
     in it, or ``drawn``, position after position. ``motif`` is how strongly what the map said before
     joins the decoder's chances (`saberlm.infer.motif`; 1 as learnt, 0 not at all; above 1 for notes
@@ -145,11 +146,6 @@ class SamplingParams:
             raise ValueError(f"repetition ngram must be 1 or more, found {self.repetition_ngram}")
         if self.cfg_scale < 0:
             raise ValueError(f"cfg scale must be 0 or more, found {self.cfg_scale}")
-        if self.negative_style is not None and self.cfg_scale == 1:
-            raise ValueError(
-                "a negative style must come with a cfg scale other than 1, found 1: likely"
-                " --cfg-scale was left out"
-            )
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> SamplingParams:

@@ -5,7 +5,8 @@ The decoder reads the words in its header, but little comes of most of them
 (`finetune/EXPERIMENTS.md` 25): its cuts are held to what is usual (`saberlm.infer.cut_balance`),
 and the rhythm is planned without it. So a word moves what is usual by what mappers' maps of that
 word have more and less of than all maps of their difficulty (`python -m
-saberlm.scripts.word_shares` counts them), and "streams" and "chill" move the rhythm.
+saberlm.scripts.word_shares` counts them), and "streams" and "chill" move the rhythm. A word to
+avoid moves both by as much the other way.
 
 Mappers differ from each other more than the maps of one model do. So every level has a taste: a
 random point along the directions in which mappers' shares of cuts differ most (their principal
@@ -35,6 +36,22 @@ MOST_NATS = 2.0
 Floats = npt.NDArray[np.float64]
 
 
+class StyleWishes(NamedTuple):
+    """Words that a map is to have, and words that it is to be without."""
+
+    asked: tuple[str, ...]
+    avoided: tuple[str, ...] = ()
+
+
+def wishes(style: str | None, negative_style: str | None = None) -> StyleWishes:
+    """The words of both; one that is asked for and to be avoided counts as neither."""
+    asked, avoided = words_of(style), words_of(negative_style)
+    return StyleWishes(
+        tuple(word for word in asked if word not in avoided),
+        tuple(word for word in avoided if word not in asked),
+    )
+
+
 class CutStyles(NamedTuple):
     """What ships, in nats for each cut ``(108,)`` as in `saberlm.infer.cut_balance`: for a word the
     log of how often its maps use each cut against all maps; for a taste a deviation along each
@@ -54,10 +71,11 @@ def shipped_styles(path: Path = SHIPPED) -> CutStyles:
     return CutStyles(words, np.array(read["tastes"], np.float64))
 
 
-def cut_tilt(style: str | None) -> Floats | None:
-    """Nats for each cut; None where no word of the style says anything of cuts."""
+def cut_tilt(words: StyleWishes) -> Floats | None:
+    """Nats for each cut; None where no word says anything of cuts."""
     tilts = shipped_styles().words
-    found = [tilts[word] for word in words_of(style) if word in tilts]
+    found = [tilts[word] for word in words.asked if word in tilts]
+    found += [-tilts[word] for word in words.avoided if word in tilts]
     if not found:
         return None
     out: Floats = np.clip(np.sum(found, axis=0), -MOST_NATS, MOST_NATS)
@@ -77,6 +95,7 @@ def taste(key: Sequence[int], strength: float) -> Floats:
     return out
 
 
-def stream_nats(style: str | None) -> float:
+def stream_nats(words: StyleWishes) -> float:
     """How far the rhythm is drawn together into streams, or apart."""
-    return sum(STREAM_NATS.get(word, 0.0) for word in words_of(style))
+    asked, avoided = (sum(STREAM_NATS.get(word, 0.0) for word in some) for some in words)
+    return asked - avoided

@@ -90,7 +90,7 @@ def settings() -> dict[str, Any]:
             )  # fmt: skip
         made["avoid"] = gr.Dropdown(
             list(WORDS), multiselect=True, allow_custom_value=True, max_choices=8,
-            label="Not this style", info="takes twice as long",
+            label="Not this style",
         )  # fmt: skip
         made["rating"] = gr.Slider(
             0, 10, value=9, step=1, label="Quality asked for",

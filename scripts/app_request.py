@@ -12,8 +12,6 @@ from saberlm.infer.level_work import LevelWork
 from saberlm.infer.studio import HeardFile
 
 PARTS = ("lights", "arcs", "chains")
-AWAY_FROM_STYLE = 1.5
-"""Guidance away from a style that is not wanted."""
 _SHOWN_DIGITS = 3
 
 
@@ -129,9 +127,9 @@ def make_work(said: WorkFields, newest: Path | None, settings: Settings) -> Leve
 
 def _wishes(settings: Settings) -> dict[str, Any]:
     """What the notes are to be like, as fields of a request."""
-    avoid = ", ".join(settings.avoid or [])
     given: dict[str, Any] = {
         "style": ", ".join(settings.style or []) or None,
+        "negative_style": ", ".join(settings.avoid or []) or None,
         "walls": settings.walls or None,
         "bombs": settings.bombs or None,
         "decorative_walls": settings.decorative_walls,
@@ -143,6 +141,4 @@ def _wishes(settings: Settings) -> dict[str, Any]:
         "seed": settings.seed or 0,
     }
     given |= {part: False for part in ("arcs", "chains") if part not in settings.parts}
-    if avoid:
-        given |= {"negative_style": avoid, "cfg_scale": AWAY_FROM_STYLE}
     return given

@@ -105,14 +105,15 @@ def _of_song(
     measure = next(d.measure for d in DESCRIPTORS if d.word == args.word)
     rows: list[tuple[MapRequest, SamplingParams]] = []
     for scale in args.scales:
-        # a scale of 1 has no negative style: both columns begin at the same map, without the word
-        avoided = {"cfg_scale": scale} | ({"negative_style": args.word} if scale != 1 else {})
         rows += [
             (
                 _request(loaded, song, encoding, args, seed, style=args.word),
                 _params(cfg_scale=scale),
             ),
-            (_request(loaded, song, encoding, args, seed), _params(**avoided)),
+            (
+                _request(loaded, song, encoding, args, seed),
+                _params(cfg_scale=scale, negative_style=args.word),
+            ),
             (
                 _request(loaded, song, encoding, args, seed, nps=args.nps),
                 _params(cfg_scale=scale, rhythm="drawn"),

@@ -288,7 +288,7 @@ def add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
         help="above 1: follow what is asked more closely, at twice the cost (default 1)",
     )
     group.add_argument(
-        "--negative-style", metavar="TEXT", help="words to move away from; needs --cfg-scale"
+        "--negative-style", metavar="TEXT", help="words to avoid, of those of --style"
     )
     group.add_argument(
         "--playability",

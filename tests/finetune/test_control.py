@@ -74,11 +74,12 @@ def test_every_ask_has_its_map(
         (6.0, None, None, 1.0),
         (None, None, None, 1.0),
         (None, "wide", None, 1.0),
+        (None, None, "wide", 1.0),
         (None, None, None, 2.0),
         (None, "wide", None, 2.0),
         (None, None, "wide", 2.0),
     ]
-    assert [one.negative_style for one in asked] == [None] * 6 + ["wide"]
+    assert [one.negative_style for one in asked] == [None] * 4 + ["wide", None, None, "wide"]
     assert {row.song for row in rows} == {"7"}
     low, high = rows[:2]
     assert low.notes < high.notes
@@ -87,7 +88,7 @@ def test_every_ask_has_its_map(
     again = control_rows(loaded, song, plan(nps=(2.0,), words=()))
     assert [row.to_dict() for row in again] == [low.to_dict()], "other asks change nothing"
     unguided = control_rows(loaded, song, plan(nps=(), scale=1.0))
-    assert len(unguided) == 2
+    assert len(unguided) == 3
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from saberlm.infer.amounts import (
     OBJECTS_A_BAR,
     USUAL_A_BAR,
     AmountBias,
+    asked_amounts,
     held_to,
     objects_a_bar,
     wanted_a_bar,
@@ -20,6 +21,7 @@ from saberlm.infer.amounts import (
 from saberlm.infer.engine import Engine, MapRequest, SongEncoding
 from saberlm.infer.level_request import LevelRequest
 from saberlm.infer.sampling import SamplingParams
+from saberlm.infer.style_words import wishes
 from saberlm.prompts import vocab as v
 from saberlm.prompts.header import Conditions
 
@@ -104,6 +106,18 @@ def test_a_part_made_anew_gets_what_stands_around_it_unless_told_otherwise() -> 
 def test_lit_rows_keep_what_is_heard() -> None:
     request = request_of(Conditions("Expert", lights=True))
     assert torch.equal(held_to(request, {"wall": "low"}).onset_logits, request.onset_logits)
+
+
+def test_a_style_word_asks_for_walls_where_no_amount_does() -> None:
+    assert asked_amounts(None, None, wishes("tech, walls")) == {"wall": "high"}
+    assert asked_amounts("low", None, wishes("tech", "walls")) == {"bomb": "low", "wall": "low"}
+    assert asked_amounts(None, "none", wishes("walls")) == {}
+    assert asked_amounts(None, "medium", wishes(None, "walls")) == {"wall": "medium"}
+    assert asked_amounts(None, None, wishes("walls", "walls")) == {}
+    avoided = SamplingParams(negative_style="walls")
+    assert LevelRequest("song.ogg", sampling=avoided).amounts == {"wall": "low"}
+    by_hand = LevelRequest("song.ogg", prompt="Style: walls, tech")
+    assert by_hand.amounts == {"wall": "high"}
 
 
 def test_none_is_the_grammar_s_to_see_to(tiny_model: Any) -> None:

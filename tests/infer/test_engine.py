@@ -10,6 +10,7 @@ from saberlm.infer.engine import Engine, MapRequest, SongEncoding
 from saberlm.infer.engine_row import Row
 from saberlm.infer.light_density import LIT
 from saberlm.infer.light_refrain import LEAST_LIT
+from saberlm.infer.rhythm import RhythmPlan
 from saberlm.infer.row_sampler import LIVE
 from saberlm.infer.sampling import PRESETS, SamplingParams
 from saberlm.infer.torch_decoder import TorchDecoder
@@ -299,7 +300,6 @@ def test_bias_solves_for_the_expected_count() -> None:
         ({"min_p": 1.0}, "min-p"),
         ({"note_temperature": -0.1}, "note temperature"),
         ({"cfg_scale": -1.0}, "cfg scale"),
-        ({"negative_style": "tech"}, "cfg scale other than 1"),
     ],
 )
 def test_meaningless_settings_are_refused(setting: dict[str, Any], message: str) -> None:
@@ -371,3 +371,27 @@ def test_a_style_packs_maps_have_its_mappers_taste() -> None:
     assert own.any()
     assert not Row(0, packed, params).tilt().any()
     assert not np.allclose(Row(0, wide, params).tilt(), own)
+
+
+def test_a_style_to_avoid_needs_no_guidance(engine: Engine) -> None:
+    """It makes another map, the same way alone and beside others; a word that is both asked for and
+    to be avoided moves nothing."""
+    plain, wide = request(6, 1), request(6, 1, style="wide")
+    params = replace(PARAMS, max_segment_tokens=30)
+    avoiding = replace(params, negative_style="wide")
+    words, taste = (Row(0, one, params).tilt() for one in (wide, plain))
+    assert np.allclose(Row(0, plain, avoiding).tilt(), taste - words, atol=1e-6)
+    assert np.array_equal(Row(0, wide, avoiding).tilt(), taste)
+    made = engine.generate([plain], params)[0].bars
+    without = engine.generate([plain], avoiding)[0].bars
+    assert without != made
+    assert engine.generate([plain, wide], avoiding)[0].bars == without
+
+
+def test_doubles_to_avoid_leave_their_notes_to_other_moments() -> None:
+    asked, avoiding = (
+        Row(0, request(24, 1), SamplingParams(negative_style=words)) for words in (None, "doubles")
+    )
+    assert isinstance(asked.rhythm, RhythmPlan)
+    assert isinstance(avoiding.rhythm, RhythmPlan)
+    assert avoiding.rhythm.planned.sum() > 1.05 * asked.rhythm.planned.sum()

@@ -5,6 +5,7 @@ import pytest
 
 from saberlm.eval.counts import LAMP_TYPES
 from saberlm.infer.light_density import USUAL_A_BEAT, LightDensity, wanted_a_beat
+from saberlm.infer.style_words import wishes
 from saberlm.prompts import vocab as v
 
 LIGHT = v.block_range("light").start
@@ -53,12 +54,18 @@ def test_more_are_made_where_more_is_heard() -> None:
 
 
 def test_levels_differ_and_words_lie_beyond_what_they_draw() -> None:
-    draws = np.array([wanted_a_beat(None, [seed, 90, 12800]) for seed in range(400)])
+    draws = np.array([wanted_a_beat(wishes(None), [seed, 90, 12800]) for seed in range(400)])
     assert np.median(draws) == pytest.approx(USUAL_A_BEAT, rel=0.1)
     assert len(set(draws)) > 300
     assert draws.max() / draws.min() < 6
-    sparse, dense = (wanted_a_beat(f"tech, {w} lights", [0, 90, 1]) for w in ("sparse", "dense"))
+    sparse, dense = (
+        wanted_a_beat(wishes(f"tech, {word} lights"), [0, 90, 1]) for word in ("sparse", "dense")
+    )
     assert sparse < np.quantile(draws, 0.1) < np.quantile(draws, 0.9) < dense
+    for seed in range(50):
+        fewer = wanted_a_beat(wishes("tech", "dense lights"), [seed, 90, 12800])
+        more = wanted_a_beat(wishes(None, "sparse lights"), [seed, 90, 12800])
+        assert sparse < fewer < np.quantile(draws, 0.3) < np.quantile(draws, 0.7) < more
 
 
 def test_a_show_caught_in_lasers_comes_to_switch_lamps_on() -> None:

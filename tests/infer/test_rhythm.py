@@ -11,8 +11,10 @@ from saberlm.infer.rhythm import (
     MIN_GAP_TICKS,
     NOTES_PER_ONSET,
     PLANNED_LOGIT,
+    STREAM_TICKS,
     RhythmPlan,
     alike_bars,
+    alone,
     joined_with_alike,
     spaced_peaks,
     with_streams,
@@ -94,7 +96,7 @@ def test_a_song_of_one_bar_is_alike_to_nothing() -> None:
     assert np.allclose(joined_with_alike(logits, np.ones((16, 8))), logits)
 
 
-def test_streams_gather_quarters_where_the_song_is_busy_and_can_be_spread() -> None:
+def test_streams_gather_quarters_where_the_song_is_busy() -> None:
     random = np.random.default_rng(0)
     logits = random.normal(size=TICKS) - 3
     logits[: TICKS // 2 : 12] += 2.0  # the busy half
@@ -104,8 +106,22 @@ def test_streams_gather_quarters_where_the_song_is_busy_and_can_be_spread() -> N
         onsets = np.sort(spaced_peaks(with_streams(logits, nats), 6)[:150])
         return float((np.diff(onsets) <= 12).mean())
 
-    assert quick(-1.5) < quick(0) < quick(1.5)
+    assert quick(0) < quick(1.5)
     assert with_streams(logits, 0.0) is logits
     assert (with_streams(logits, 2.0)[:192] == -30.0).all()
     flat = np.full(TICKS, -30.0)
     assert (with_streams(flat, 2.0) == flat).all()
+
+
+@given(st.integers(0, 1000))
+def test_without_streams_quarters_come_only_where_the_notes_need_them(seed: int) -> None:
+    def plan(nps: float, streams: float) -> RhythmPlan:
+        return RhythmPlan(density(seed, nps), streams=streams)
+
+    sparse, dense = plan(1.5, -1.5), plan(12.0, -1.5)
+    assert (np.diff(np.flatnonzero(sparse.planned)) > STREAM_TICKS).all()
+    assert dense.planned.sum() == plan(12.0, 0.0).planned.sum(), "as many notes all the same"
+    assert (np.diff(np.flatnonzero(dense.planned)) <= STREAM_TICKS).any()
+    apart = alone(density(seed).logits.double().numpy())
+    assert (np.diff(np.flatnonzero(apart)) > STREAM_TICKS).all()
+    assert dense.planned[apart].all(), "those apart come first"

@@ -7,10 +7,12 @@ from saberlm.infer.cut_balance import NUM_CUTS, human_shares
 from saberlm.infer.style_words import (
     MOST_NATS,
     STREAM_NATS,
+    StyleWishes,
     cut_tilt,
     shipped_styles,
     stream_nats,
     taste,
+    wishes,
 )
 from saberlm.prompts.descriptors import WORDS, words_of
 
@@ -30,27 +32,44 @@ def test_what_ships_is_of_known_words_and_every_cut() -> None:
 def test_a_word_asks_for_more_of_what_it_names(
     word: str, rows: range, columns: tuple[int, ...], directions: tuple[int, ...]
 ) -> None:
-    usual, tilt = human_shares("Expert"), cut_tilt(word)
+    usual = human_shares("Expert")
     assert usual is not None
-    assert tilt is not None
-    asked = usual * np.exp(tilt)
-    asked /= asked.sum()
     own = np.ix_(rows, columns, directions)
-    assert asked.reshape(3, 4, 9)[own].sum() > usual.reshape(3, 4, 9)[own].sum() + 0.05
+
+    def share(tilt: np.ndarray | None) -> float:
+        assert tilt is not None
+        moved = usual * np.exp(tilt)
+        return float(moved.reshape(3, 4, 9)[own].sum() / moved.sum())
+
+    plain = float(usual.reshape(3, 4, 9)[own].sum())
+    assert share(cut_tilt(wishes(word))) > plain + 0.05
+    assert share(cut_tilt(wishes(None, word))) < plain - 0.05
 
 
 def test_words_add_up_within_bounds_and_others_say_nothing() -> None:
-    assert cut_tilt(None) is None
-    assert cut_tilt("dense lights, no such word") is None
-    one, two = cut_tilt("wide"), cut_tilt(" vertical,wide ")
+    assert cut_tilt(wishes(None)) is None
+    assert cut_tilt(wishes("dense lights, no such word", "streams")) is None
+    one, two = cut_tilt(wishes("wide")), cut_tilt(wishes(" vertical,wide "))
     assert one is not None
     assert two is not None
     assert np.allclose(
         two, np.clip(one + shipped_styles().words["vertical"], -MOST_NATS, MOST_NATS)
     )
     assert words_of(" tech ,, wide") == ("tech", "wide")
-    assert stream_nats("streams, tech") > 0 > stream_nats("chill")
-    assert stream_nats(None) == stream_nats("tech") == 0
+    assert stream_nats(wishes("streams, tech")) > 0 > stream_nats(wishes("chill"))
+    assert stream_nats(wishes(None)) == stream_nats(wishes("tech", "wide")) == 0
+
+
+def test_a_word_to_avoid_undoes_the_same_word_and_says_the_opposite() -> None:
+    assert wishes("tech, wide", "wide, jumps") == StyleWishes(("tech",), ("jumps",))
+    for word in shipped_styles().words:
+        asked, avoided = cut_tilt(wishes(word)), cut_tilt(wishes(None, word))
+        assert asked is not None
+        assert avoided is not None
+        assert np.array_equal(avoided, -asked)
+        assert cut_tilt(wishes(word, word)) is None
+    assert stream_nats(wishes(None, "streams")) < 0 < stream_nats(wishes("tech", "chill"))
+    assert stream_nats(wishes("streams", "streams")) == 0
 
 
 def test_levels_have_tastes_that_spread_about_what_is_usual() -> None:
