@@ -68,7 +68,7 @@ def _word(axis: Axes, word: WordControl, rows: Sequence[ControlRow]) -> None:
         labels.append(f"avoided\n(scale {scale:g})")
         kinds.append((None, word.word, scale))
     for scale in sorted(word.without):
-        labels.append("not asked" + (f"\n(scale {scale:g})" if scale != 1 else ""))
+        labels.append("neither" + (f"\n(scale {scale:g})" if scale != 1 else ""))
         kinds.append((None, None, scale))
     for scale in sorted(word.asked):
         labels.append("asked" + (f"\n(scale {scale:g})" if scale != 1 else ""))

@@ -67,7 +67,7 @@ def test_control_writes_its_files_and_goes_on(
     assert "song 0002 left out" in printed.err
     found = json.loads((out / "control.json").read_text())
     assert found["songs"] == 2
-    assert len(found["maps"]) == 2 * 7
+    assert len(found["maps"]) == 2 * 8
     notes = [[one["notes"] for one in found["maps"] if one["nps_asked"] == nps] for nps in (2, 6)]
     assert sum(notes[0]) < sum(notes[1])
     assert (out / "control.md").read_text().strip() in printed.out
