@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saberlm.infer.hands import HANDS, NOTES, hand_of
+from saberlm.infer.style_words import StyleWishes
 from saberlm.prompts import vocab as v
 
 MOST = 2.5
@@ -43,6 +44,13 @@ PRIOR_MOMENTS = 24.0
 """Moments of the share wanted that are taken as said."""
 
 Floats = npt.NDArray[np.float32]
+
+
+def doubles_share(words: StyleWishes) -> float | None:
+    """Of moments, what the style says of doubles; None where it says nothing of them."""
+    if "doubles" in words.asked:
+        return ASKED_SHARE
+    return AVOIDED_SHARE if "doubles" in words.avoided else None
 
 
 def sureness(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ from saberlm.infer.constraints import forbidden_tokens
 from saberlm.infer.copy_limit import CopyLimit, known_grams
 from saberlm.infer.cut_balance import CutBalance, balanced_shares
 from saberlm.infer.density import DEFAULT_NPS, DensityControl
-from saberlm.infer.emphasis import ASKED_SHARE, AVOIDED_SHARE, EmphasisBias
+from saberlm.infer.emphasis import EmphasisBias, doubles_share
 from saberlm.infer.hand_balance import HandBalance
 from saberlm.infer.hand_pace import HandPace, usual_ebpm
 from saberlm.infer.hazard import BarHazard
@@ -33,8 +33,8 @@ from saberlm.infer.likeness import Echoes, echoes
 from saberlm.infer.motif import MotifMemory
 from saberlm.infer.playability import RowPlayability, check_difficulty
 from saberlm.infer.refrain import plan_refrains
-from saberlm.infer.relation_balance import RelationBalance
-from saberlm.infer.rhythm import NOTES_PER_ONSET, RhythmPlan
+from saberlm.infer.relation_balance import RelationBalance, with_jumps
+from saberlm.infer.rhythm import RhythmPlan
 from saberlm.infer.row_sampler import LogitBias, RowSampler
 from saberlm.infer.sampling import PatternPenalty, SamplingParams
 from saberlm.infer.style_words import cut_tilt, stream_nats, taste, wishes
@@ -48,9 +48,6 @@ Floats = npt.NDArray[np.float32]
 
 DEFAULT_BPM = 135.0
 """Taken where a request does not say its tempo."""
-FEWER_JUMPS = np.array([1.0, 1.0, 1.0, 0.4, 0.4])
-"""What is left of moves by distance (`saberlm.eval.relations.DISTANCES`) where jumps are to be
-avoided."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +136,7 @@ class Row:
         self.piece: Floats | None = None  # what the decoder gets next
         self.notes = 0
         self._words = wishes(request.conditions.style, params.negative_style)
+        self._doubles = doubles_share(self._words)
         self.rhythm: DensityControl | RhythmPlan | None = request.density
         if request.density is not None and params.rhythm == "planned":
             chance = np.random.default_rng([request.seed, 7])
@@ -147,7 +145,7 @@ class Row:
                 params.rhythm_noise,
                 chance,
                 stream_nats(self._words),
-                1 + AVOIDED_SHARE if "doubles" in self._words.avoided else NOTES_PER_ONSET,
+                most_doubles=1.0 if self._doubles is None else self._doubles,
             )
         self._lights_only = request.context is not None and request.context.task == "lights"
         # a whole show, and not one that stands partly
@@ -203,11 +201,9 @@ class Row:
         own += [AmountBias(kind, a_bar, memory) for kind, a_bar in sorted(rates.items())]
         if isinstance(self.rhythm, RhythmPlan) and params.emphasis > 0:
             heard = request.onset_logits[:, 0].float().cpu().numpy()
-            share = None if given else self.rhythm.per_onset - 1
-            if "doubles" in self._words.asked:
-                share = ASKED_SHARE
-            elif "doubles" in self._words.avoided:
-                share = AVOIDED_SHARE
+            share = self._doubles
+            if share is None and not given:
+                share = self.rhythm.per_onset - 1
             own.append(EmphasisBias(heard, self.rhythm.planned, params.emphasis, share))
         if params.hand_pace > 0 and not self._lights_only:
             own.append(self._hand_pace())
@@ -230,10 +226,7 @@ class Row:
             rest_ticks = RESET_SECONDS * bpm / 60 * v.TICKS_PER_BEAT
             held.append(TurnBalance(turns, params.turn_balance, rest_ticks))
         if params.relation_balance > 0 and relations is not None:
-            if "jumps" in self._words.asked:
-                relations = replace(relations, moves=np.zeros_like(relations.moves))
-            elif "jumps" in self._words.avoided:
-                relations = replace(relations, moves=relations.moves * FEWER_JUMPS)
+            relations = with_jumps(relations, self._words)
             held.append(RelationBalance(relations, bpm, params.relation_balance))
             held.append(HandBalance(relations, bpm, params.relation_balance))
         return held

@@ -17,6 +17,8 @@ hand is at all stays as it was.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -32,15 +34,28 @@ from saberlm.eval.relations import (
 )
 from saberlm.infer.class_balance import ClassBalance, kept_mass
 from saberlm.infer.hands import HAND_NOTES, HANDS, NOTES, SWING_TICKS
+from saberlm.infer.style_words import StyleWishes
 from saberlm.prompts import vocab as v
 
 MOST_WITHIN = 1.0
 """Nats that a cut of a second hand loses against its others: where all that its last cut leaves
 goes ill with the first hand, the second had better not play than break parity."""
 
+FEWER_JUMPS = np.array([1.0, 1.0, 1.0, 0.4, 0.4])
+"""What is left of moves by distance (`saberlm.eval.relations.DISTANCES`) where jumps are to be
+avoided."""
+
 Floats = npt.NDArray[np.float32]
 
 _CELL, _DIRECTION = np.divmod(np.arange(HAND_NOTES), NUM_DIRECTIONS)
+
+
+def with_jumps(usual: Relations, words: StyleWishes) -> Relations:
+    """The counts that a row is held to: of moves none where the style asks for jumps, fewer long
+    ones where it is to be without."""
+    if "jumps" in words.asked:
+        return replace(usual, moves=np.zeros_like(usual.moves))
+    return replace(usual, moves=usual.moves * FEWER_JUMPS) if "jumps" in words.avoided else usual
 
 
 class RelationBalance:

@@ -53,7 +53,7 @@ class RhythmPlan:
         random: where it is drawn from.
         streams: nats of `with_streams`; below 0: onsets come a quarter of a beat apart, or less,
             only where those further apart are fewer than the notes asked for take.
-        per_onset: notes an onset to begin with, at most.
+        most_doubles: onsets that are planned to be doubles, as a share, at most.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class RhythmPlan:
         noise: float = 0.0,
         random: np.random.Generator | None = None,
         streams: float = 0.0,
-        per_onset: float = NOTES_PER_ONSET,
+        most_doubles: float = 1.0,
     ) -> None:
         self.density = density
         logits = with_streams(density.logits.double().numpy(), streams)
@@ -74,7 +74,7 @@ class RhythmPlan:
         if streams < 0:
             logits = logits + ALONE_LOGIT * alone(logits)
         self.candidates = spaced_peaks(logits, MIN_GAP_TICKS)
-        self.per_onset = min(density.notes_per_onset, per_onset)
+        self.per_onset = min(density.notes_per_onset, NOTES_PER_ONSET, 1 + most_doubles)
         first = self.candidates[: round(density.wanted / self.per_onset)]
         self._first = np.sort(first)
         self.planned = np.zeros(len(logits), bool)

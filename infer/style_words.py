@@ -29,7 +29,8 @@ from saberlm.prompts.descriptors import words_of
 
 SHIPPED = Path(__file__).parent / "pretrained" / "style" / "words.json"
 STREAM_NATS: Mapping[str, float] = {"streams": 1.5, "chill": -1.5}
-"""For each deviation of how busy a stretch is, see `saberlm.infer.rhythm.with_streams`."""
+"""Above 0 for each deviation of how busy a stretch is (`saberlm.infer.rhythm.with_streams`); below
+0 quarter steps are kept out (`saberlm.infer.rhythm.RhythmPlan`)."""
 MOST_NATS = 2.0
 """By which all words together move one cut."""
 
@@ -96,6 +97,6 @@ def taste(key: Sequence[int], strength: float) -> Floats:
 
 
 def stream_nats(words: StyleWishes) -> float:
-    """How far the rhythm is drawn together into streams, or apart."""
+    """How far the rhythm is drawn together into streams; below 0: it is to be without."""
     asked, avoided = (sum(STREAM_NATS.get(word, 0.0) for word in some) for some in words)
     return asked - avoided
